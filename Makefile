@@ -1,0 +1,29 @@
+# Everything runs from .venv, which the first run sets up; later runs find it ready.
+# Missing system packages (gcc, clang, AVR tools) come by apt-get where that is allowed; EIGHTBIT_APT=no forbids it.
+
+PYTHON := .venv/bin/python
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+ARGS ?=
+
+.PHONY: help demo test check
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help: ## show this text
+	@grep -hE '^[a-z]+: .*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
+
+demo: .venv/ready-demo ## compile, verify and evaluate examples/digits
+	@$(PYTHON) examples/digits/demo.py
+
+test: .venv/ready-test ## run the tests (ARGS="tests/test_fixed.py -k shift" for a part)
+	@$(PYTHON) -m pytest -n $(JOBS) $(ARGS)
+
+check: .venv/ready-check ## ruff, mypy and clang-format: change nothing, say what is wrong
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+	@find runtime_c -name '*.[ch]' | sort | xargs -r .venv/bin/clang-format --dry-run -Werror
+
+.venv/ready-%: pyproject.toml tools/setup.sh
+	@tools/setup.sh $*
+	@touch $@

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sweep over random graphs: compile, verify, and SQNR against float and against ONNX Runtime's quantiser.
+
+`python benchmarks/random_graphs.py --count 500 --seed 1 [--json FILE]`: the seeds SEED .. SEED + COUNT - 1.
+Exit status 1 if a graph does not compile, a byte differs, or a graph is over 3 dB below ONNX Runtime without
+its 8-bit output being the reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import onnx
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from reference_quantiser import (
+    Activations,
+    Samples,
+    ceiling,
+    ends_in_float,
+    observe,
+    quantise_static,
+    range_source,
+    scored,
+    sqnr,
+)
+
+from random_graphs import random_model, run_float
+
+GOAL = 30.0  # dB on the calibration samples
+ALLOWANCE = 3.0  # dB below ONNX Runtime on fresh samples
+VERIFIED = 8  # samples
+UNQUANTISED = 100.0  # dB: above it nothing was rounded to 8 bits
+SECONDS = 180  # for one graph
+SOFTMAX_ERROR = 0.15  # largest error of a probability before the operator itself is suspected
+
+
+@dataclass
+class Score:
+    """One output, in dB: eightbit, the ceiling (only this output rounded to s8), and ONNX Runtime."""
+
+    output: str
+    calibration: float = math.nan
+    fresh: float = math.nan
+    ceiling_calibration: float = math.nan
+    ceiling_fresh: float = math.nan
+    reference_calibration: float = math.nan  # NaN: it fails, or leaves all that leads to this output in float
+    reference_fresh: float = math.nan
+    reference_ends_in_float: bool = False
+
+    def figures(self) -> dict[str, object]:
+        """For JSON, which has no NaN."""
+        return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in vars(self).items()}
+
+    @property
+    def bar(self) -> float:
+        """ONNX Runtime's figure; with the error of an s8 output added where ONNX Runtime avoids it, because it
+        leaves the output in float or took a wider range than the output's own."""
+        if not self.reference_ends_in_float and self.reference_fresh <= self.ceiling_fresh:
+            return self.reference_fresh
+        return -10 * math.log10(10 ** (-self.reference_fresh / 10) + 10 ** (-self.ceiling_fresh / 10))
+
+
+@dataclass
+class Outcome:
+    seed: int
+    graph: str = ""
+    scores: list[Score] = field(default_factory=list)
+    error: str = ""  # eightbit's, with the stage
+    reference_error: str = ""
+    differing_bytes: int = 0
+    first_difference: str = ""
+    softmax_error: float = 0.0
+    explanation: str = ""
+    seconds: float = 0.0
+
+    @property
+    def below_goal(self) -> bool:
+        return any(s.calibration < GOAL for s in self.scores)
+
+    @property
+    def below_reference(self) -> bool:
+        return any(s.fresh < s.reference_fresh - ALLOWANCE for s in self.scores)
+
+    @property
+    def failed(self) -> bool:
+        short = any(s.fresh < s.bar - ALLOWANCE for s in self.scores)
+        return bool(self.error or self.differing_bytes or short or self.softmax_error > SOFTMAX_ERROR)
+
+
+def describe(model: onnx.ModelProto) -> str:
+    ops = [node.op_type for node in model.graph.node if node.op_type != "Constant"]
+    return f"opset {model.opset_import[0].version}: {' '.join(ops)}"
+
+
+def late(*_: object) -> NoReturn:
+    raise TimeoutError(f"not done after {SECONDS} s")
+
+
+def message(error: Exception) -> str:
+    """What a user sees for an error that was raised on purpose; otherwise type, text and place."""
+    said = [str(getattr(error, part, "") or "") for part in ("what", "where", "why", "hint")]
+    if said[0]:
+        return " | ".join(said)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = str(error).replace("\n", " ")[:300]
+    return f"{type(error).__name__}: {text} ({Path(place.filename).name}:{place.lineno})"
+
+
+def measure(seed: int, reference_only: bool = False) -> Outcome:
+    """Everything about one graph; errors are recorded, not raised."""
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(SECONDS)
+    start = time.perf_counter()
+    model, calibration, fresh = random_model(seed)
+    outcome = Outcome(seed, describe(model))
+    try:
+        judge = scored(model)
+        float_side(outcome, judge, calibration, fresh)
+        reference_side(outcome, judge, calibration, fresh)
+        if not reference_only:
+            eightbit_side(outcome, model, judge, calibration, fresh)
+        if outcome.below_goal or outcome.below_reference or reference_only:
+            outcome.explanation = Activations(judge, calibration).explain()
+    except Exception as error:  # one graph's failure is a result of the sweep
+        outcome.error = outcome.error or f"benchmark: {message(error)}"
+    signal.alarm(0)
+    outcome.seconds = time.perf_counter() - start
+    return outcome
+
+
+def float_side(outcome: Outcome, judge: onnx.ModelProto, calibration: Samples, fresh: Samples) -> None:
+    sources = {value.name: range_source(judge, value.name) for value in judge.graph.output}
+    seen, want = run_float(judge, calibration), run_float(judge, fresh)
+    ranges = observe(judge, sources.values(), calibration)
+    for name, source in sources.items():
+        limits = ceiling(ranges[source], seen[name]), ceiling(ranges[source], want[name])
+        outcome.scores.append(Score(name, ceiling_calibration=limits[0], ceiling_fresh=limits[1]))
+
+
+def reference_side(outcome: Outcome, judge: onnx.ModelProto, calibration: Samples, fresh: Samples) -> None:
+    try:
+        quantised = quantise_static(judge, calibration)
+        got = run_float(quantised, calibration), run_float(quantised, fresh)
+    except Exception as error:  # whatever ONNX Runtime's quantiser stumbles over
+        outcome.reference_error = message(error)
+        return
+    want = run_float(judge, calibration), run_float(judge, fresh)
+    for score in outcome.scores:
+        figures = [sqnr(w[score.output], g[score.output]) for w, g in zip(want, got, strict=True)]
+        if figures[1] < UNQUANTISED:
+            score.reference_calibration, score.reference_fresh = figures
+        score.reference_ends_in_float = ends_in_float(quantised, score.output)
+
+
+def eightbit_side(
+    outcome: Outcome, model: onnx.ModelProto, judge: onnx.ModelProto, calibration: Samples, fresh: Samples
+) -> None:
+    import eightbit  # noqa: PLC0415  --reference-only does without
+
+    stage = "compile"
+    try:
+        build = eightbit.compile(model, calibration)
+        stage = "verify"
+        for samples in (None, {name: rows[:VERIFIED] for name, rows in calibration.items()}):
+            result = build.verify(samples)
+            outcome.differing_bytes += result.differing_bytes
+            outcome.first_difference = outcome.first_difference or str(result.first_difference or "")
+        stage = "simulate"
+        if judge is not model:
+            outcome.softmax_error = softmax_error(model, fresh, build.simulate_float(fresh))
+            build = eightbit.compile(judge, calibration)
+        got = build.simulate_float(calibration), build.simulate_float(fresh)
+    except Exception as error:  # one graph's failure is a result of the sweep
+        outcome.error = f"{stage}: {message(error)}"
+        return
+    want = run_float(judge, calibration), run_float(judge, fresh)
+    for score in outcome.scores:
+        score.calibration = sqnr(want[0][score.output], got[0][score.output])
+        score.fresh = sqnr(want[1][score.output], got[1][score.output])
+
+
+def softmax_error(model: onnx.ModelProto, samples: Samples, got: Samples) -> float:
+    """Largest error of the outputs whose SQNR is measured before a Softmax."""
+    want, before = run_float(model, samples), {value.name for value in scored(model).graph.output}
+    flat = len(next(iter(samples.values()))), -1
+    return max(
+        float(np.abs(want[name].reshape(flat) - got[name].reshape(flat)).max()) for name in want if name not in before
+    )
+
+
+def table(outcomes: list[Outcome]) -> Iterator[str]:
+    """The report, line by line."""
+    count = len(outcomes)
+    compiled = [o for o in outcomes if not o.error]
+    scores = [s for o in compiled for s in o.scores]
+    yield f"graphs                                   {count}"
+    yield f"compiled and ran                         {len(compiled)}"
+    yield f"with differing bytes                     {sum(o.differing_bytes > 0 for o in outcomes)}"
+    yield f"below {GOAL:.0f} dB on calibration samples       {sum(o.below_goal for o in outcomes)}"
+    yield f"over {ALLOWANCE:.0f} dB below ONNX Runtime on fresh    {sum(o.below_reference for o in outcomes)}"
+    yield f"ONNX Runtime's quantiser fails           {sum(bool(o.reference_error) for o in outcomes)}"
+    floats = sum(any(s.reference_ends_in_float for s in o.scores) for o in outcomes)
+    yield f"ONNX Runtime leaves an output in float   {floats}"
+    yield f"failed                                   {sum(o.failed for o in outcomes)}"
+    yield f"median on calibration samples            {median(scores, 'calibration')}"
+    yield f"median on fresh samples                  {median(scores, 'fresh')}"
+    yield f"the same, ONNX Runtime                   {median(scores, 'reference_fresh')}"
+    gaps = [s.fresh - s.reference_fresh for s in scores if not math.isnan(s.fresh - s.reference_fresh)]
+    if gaps:
+        yield f"eightbit less ONNX Runtime, fresh        {min(gaps):.1f} worst, {np.median(gaps):.1f} median"
+    yield from failures(outcomes)
+    yield from section(f"below {GOAL:.0f} dB on their calibration samples", [o for o in outcomes if o.below_goal])
+    yield from section("more than 3 dB below ONNX Runtime", [o for o in outcomes if o.below_reference])
+    reasons = Counter(o.reference_error.split(":")[0] for o in outcomes if o.reference_error)
+    for reason, times in reasons.most_common():
+        seeds = [o.seed for o in outcomes if o.reference_error.startswith(reason)]
+        yield f"ONNX Runtime's quantiser: {times} times {reason}, seeds {seeds[:8]}"
+
+
+def median(scores: list[Score], name: str) -> str:
+    values = [getattr(s, name) for s in scores if not math.isnan(getattr(s, name))]
+    return f"{np.median(values):.1f}" if values else "-"
+
+
+def failures(outcomes: list[Outcome]) -> Iterator[str]:
+    for o in outcomes:
+        if o.error:
+            yield f"seed {o.seed} ({o.graph}) {o.error}"
+        if o.differing_bytes:
+            yield f"seed {o.seed} ({o.graph}) {o.differing_bytes} bytes differ, first {o.first_difference}"
+        if o.softmax_error > SOFTMAX_ERROR:
+            yield f"seed {o.seed} ({o.graph}) Softmax is off by {o.softmax_error:.2f}"
+
+
+def section(title: str, outcomes: list[Outcome]) -> Iterator[str]:
+    yield f"\n{title}: {len(outcomes)} (dB: eightbit, ceiling of an s8 output, ONNX Runtime)"
+    for o in outcomes:
+        yield f"seed {o.seed} ({o.graph}){' FAILED' if o.failed else ''}"
+        for s in o.scores:
+            seen = f"{s.calibration:.1f} {s.ceiling_calibration:.1f} {s.reference_calibration:.1f}"
+            fresh = f"{s.fresh:.1f} {s.ceiling_fresh:.1f} {s.reference_fresh:.1f}"
+            yield f"    calibration {seen}, fresh {fresh}  {s.output[:40]!r}"
+        yield f"    {o.explanation}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="compile, verify and measure random graphs")
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1, help="the first seed")
+    parser.add_argument("--json", type=Path, help="write every graph's figures there")
+    parser.add_argument("--reference-only", action="store_true", help="ONNX Runtime's side alone")
+    options = parser.parse_args()
+    seeds = range(options.seed, options.seed + options.count)
+    outcomes = []
+    with ProcessPoolExecutor(2) as pool:
+        for outcome in pool.map(measure, seeds, [options.reference_only] * options.count):
+            outcomes.append(outcome)
+            print(f"\r{len(outcomes)} of {options.count}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    for line in table(outcomes):
+        print(line)
+    if options.json:
+        rows = [dataclasses.asdict(o) | {"scores": [s.figures() for s in o.scores]} for o in outcomes]
+        options.json.write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n")
+    return int(any(o.failed for o in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""eightbit: ONNX networks to fixed-point C with the same bits on every processor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eightbit import load as _load
+from eightbit import metrics as _metrics
+from eightbit import pipeline as _pipeline
+from eightbit import samples as _samples
+from eightbit.build import Build
+from eightbit.errors import BudgetError, EightbitError, InputError
+from eightbit.verify import Difference, VerifyResult
+
+__all__ = [
+    "BudgetError",
+    "Build",
+    "Difference",
+    "EightbitError",
+    "InputError",
+    "VerifyResult",
+    "compile",
+    "evaluate",
+]
+
+
+def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
+    model: _pipeline.Source,
+    samples: _samples.Source | None = None,
+    *,
+    target: str = "generic",
+    name: str | None = None,
+) -> Build:
+    """Compile a model to fixed-point C.
+
+    `model`: a path to .onnx (or to a build's program.txt), its bytes, or an onnx.ModelProto. `samples`: about 100
+    typical inputs as .npz, dictionary or array (float32 [n, ...] per input, without the batch axis), or the path of a
+    calibration.json. Raises EightbitError, whose text says what, where, why and what to do.
+    """
+    return _pipeline.compile_model(model, samples, target, name)
+
+
+def evaluate(build: Build, model: _pipeline.Source, samples: _samples.Source) -> dict[str, Any]:
+    """Float accuracy, fixed-point accuracy, agreement and SQNR of a build on samples (with `labels`)."""
+    graph = _pipeline.float_graph(_load.load(model))
+    given = _samples.read(samples, {value: graph.shapes[value] for value in graph.inputs})
+    return _metrics.evaluate(graph, build.program, given)

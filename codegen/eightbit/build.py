@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A finished compilation: the Program and its C, to simulate, write, verify and export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eightbit import emit, folder, plan, program_text, samples, simulate, target, verify
+from eightbit.calibrate import Calibration
+from eightbit.errors import InputError
+from eightbit.fixed import Int8
+from eightbit.plan import Layout
+from eightbit.program import Program
+from eightbit.schedule import Schedule
+from eightbit.select import Selection
+
+SEEDED = 16  # vectors that verify runs when it is given no samples
+
+
+@dataclass(frozen=True)
+class Build:
+    """Everything right of `quantize`, and the calibration it came from (None when built from program.txt)."""
+
+    program: Program
+    target: target.Target
+    selection: Selection
+    schedule: Schedule
+    layout: Layout
+    emission: emit.Emission
+    calibration: Calibration | None
+    notes: tuple[str, ...]
+    options: Mapping[str, Any]
+    version: str
+
+    def simulate(self, x: samples.Source) -> dict[str, Int8]:
+        """Outputs by name, s8 [n, *shape], for samples (float: quantised half up)."""
+        return simulate.outputs(self.program, self._inputs(x))
+
+    def simulate_float(self, x: samples.Source) -> dict[str, NDArray[np.float64]]:
+        """The same as real values."""
+        return simulate.real_outputs(self.program, self.simulate(x))
+
+    def verify(
+        self, x: samples.Source | None = None, cc: str = "gcc", cflags: Sequence[str] = verify.DEFAULT_FLAGS
+    ) -> verify.VerifyResult:
+        """Compile the C, run it and compare it with the simulation; without samples on seeded vectors."""
+        inputs = seeded(self.program) if x is None else self._inputs(x)
+        with TemporaryDirectory(prefix="eightbit-") as temporary:
+            self.write(Path(temporary) / "out")
+            return verify.verify(Path(temporary) / "out", self.program, self.target, inputs, cc, cflags)
+
+    def write(self, out: str | Path) -> Path:
+        """Write the output folder, completely or not at all."""
+        path = Path(out)
+        folder.write(path, self.files(), {"tool": "eightbit", "version": self.version, "options": dict(self.options)})
+        return path
+
+    def files(self) -> dict[str, str | bytes]:
+        """Every file of the output folder but the manifest."""
+        found: dict[str, str | bytes] = dict(self.emission.files)
+        found["program.txt"] = program_text.print_program(self.program)
+        found["program.npz"] = program_text.constants_file(self.program)
+        found["plan.txt"] = plan.text(self.program, self.selection, self.layout)
+        found["report.json"] = json.dumps(self.report(), indent=1) + "\n"
+        if self.calibration is not None:
+            found["calibration.json"] = self.calibration.json()
+        return found
+
+    def report(self) -> dict[str, Any]:
+        """The figures of the build, in bytes and multiply-accumulates."""
+        layout = self.layout
+        macs = emit.total_macs(self.program)
+        return {
+            "name": self.emission.name,
+            "target": self.target.name,
+            "plan": "layer",
+            "activation_bytes": layout.activation_bytes,
+            "arena_bound_bytes": layout.bound_bytes,
+            "scratch_bytes": layout.scratch_bytes,
+            "state_bytes": layout.state_bytes,
+            "control_bytes": 0,
+            "arena_bytes": layout.arena_bytes,
+            "context_bytes": plan.align(layout.arena_bytes),
+            "io_bytes": 0,
+            "weight_bytes": emit.weight_bytes(self.program, self.selection),
+            "macs": macs,
+            "macs_model": macs,
+            "calls": len(self.selection.kernels),
+            "notes": list(self.notes),
+        }
+
+    def _inputs(self, x: samples.Source) -> dict[str, Int8]:
+        shapes = {port.name: port.shape for port in self.program.inputs}
+        return simulate.input_batch(self.program, samples.read(x, shapes))
+
+
+def seeded(program: Program) -> dict[str, Int8]:
+    """SEEDED vectors as a batch."""
+    parts = [emit.seeded_inputs(program, number) for number in range(SEEDED)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def verify_folder(out: str | Path, x: samples.Source | None, cc: str, cflags: Sequence[str]) -> verify.VerifyResult:
+    """Verify the files of a written build, byte for byte as they lie there."""
+    path = Path(out)
+    program, chosen = open_folder(path)
+    if x is None:
+        inputs = seeded(program)
+    else:
+        shapes = {port.name: port.shape for port in program.inputs}
+        inputs = simulate.input_batch(program, samples.read(x, shapes))
+    return verify.verify(path, program, chosen, inputs, cc, cflags)
+
+
+def open_folder(out: str | Path) -> tuple[Program, target.Target]:
+    """The Program and target of a written build."""
+    path = Path(out)
+    manifest = folder.read_manifest(path)
+    program = program_text.load_program(path / "program.txt")
+    name = manifest.get("options", {}).get("target", "generic")
+    if not isinstance(name, str):
+        raise InputError("not a build of eightbit", where=str(path), why="its manifest names no target")
+    return program, target.load(name)

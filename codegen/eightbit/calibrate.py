@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ranges and mean outputs, measured on samples in one pass; everything that needed samples, as JSON.
+
+The range of a group of values that must share a scale is measured on one of them: after the last Relu, Clip
+or MaxPool, where only that one is read (a clamp makes what lies outside it irrelevant).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eightbit.errors import InputError
+from eightbit.float_run import FloatModel
+from eightbit.graph import Graph
+from eightbit.lower import rule
+from eightbit.lower.groups import range_value, roots
+from eightbit.samples import Samples
+
+TAIL = 1e-5  # share of a convolution's values that may leave its range on each side
+TAIL_POSITIONS = 100  # only where an image is large enough for a share that small to mean anything
+MEAN_SAMPLES = 128  # both sides of the bias correction see the same, first samples
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was learnt from samples: [low, high] by ONNX value, corrected biases by linear node output.
+
+    `means` (float outputs per channel) serve the correction and are not saved.
+    """
+
+    ranges: Mapping[str, tuple[float, float]]
+    biases: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    means: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def json(self) -> str:
+        ranges = {value: list(pair) for value, pair in sorted(self.ranges.items())}
+        biases = {value: list(bias) for value, bias in sorted(self.biases.items())}
+        document = {"format": FORMAT, "ranges": ranges, "biases": biases}
+        return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
+
+    def with_biases(self, biases: Mapping[str, tuple[float, ...]]) -> Calibration:
+        return replace(self, biases=dict(biases))
+
+
+def calibrate(graph: Graph, samples: Samples) -> Calibration:
+    """One pass of the float model over all samples."""
+    groups = {root: range_value(graph, root) for root in roots(graph)}
+    linear = {n.outputs[0]: r.channel_axis(graph, n) for n in graph.nodes if (r := rule(n)).channel_axis}
+    observers = {value: _Extremes(_dropped(graph, root, value, samples.count)) for root, value in groups.items()}
+    sums: dict[str, NDArray[np.float64]] = {}
+    model = FloatModel(graph.model, [*observers, *linear])
+    for index, made in enumerate(model.each(samples)):
+        values = made | samples.row(index)
+        for value, observer in observers.items():
+            _same_shape(graph, value, values[value])
+            observer.see(values[value])
+        if index < MEAN_SAMPLES:
+            for value, axis in linear.items():
+                sums[value] = sums.get(value, 0.0) + _channel_means(values[value], axis)
+    seen = min(samples.count, MEAN_SAMPLES)
+    ranges = {value: _useful(graph, value, observer) for value, observer in observers.items()}
+    return Calibration(ranges, means={value: total / seen for value, total in sums.items()})
+
+
+class _Extremes:
+    """The smallest and largest values of a stream, `drop` of each left out; exact, in constant memory."""
+
+    def __init__(self, drop: int) -> None:
+        self.keep = drop + 1
+        self.low: NDArray[np.float32] = np.empty(0, np.float32)
+        self.high: NDArray[np.float32] = np.empty(0, np.float32)
+
+    def see(self, values: NDArray[np.float32]) -> None:
+        flat, keep = values.ravel(), self.keep
+        if keep == 1:
+            flat = np.array([flat.min(), flat.max()])
+        low, high = np.concatenate([self.low, flat]), np.concatenate([self.high, flat])
+        self.low = np.sort(np.partition(low, min(keep, low.size) - 1)[:keep])
+        self.high = np.sort(np.partition(high, max(0, high.size - keep))[-keep:])
+
+    def range(self) -> tuple[float, float]:
+        return min(0.0, float(self.low[-1])), max(0.0, float(self.high[0]))
+
+
+def _dropped(graph: Graph, root: str, value: str, samples: int) -> int:
+    """How many values of a convolution output may be clipped on each side."""
+    producer = graph.producers.get(root)
+    shape = graph.shapes[value]
+    if producer is None or producer.op_type != "Conv" or math.prod(shape[2:]) < TAIL_POSITIONS:
+        return 0
+    if value in graph.outputs or any(r.op_type == "Softmax" for r in graph.readers.get(value, [])):
+        return 0
+    return int(samples * math.prod(shape) * TAIL)
+
+
+def _useful(graph: Graph, value: str, observer: _Extremes) -> tuple[float, float]:
+    """The observed range, less what its only reader cannot tell apart, rounded outward."""
+    low, high = observer.range()
+    reader = graph.only_reader(value)
+    if reader is not None and value not in graph.inputs:
+        floor, ceiling = rule(reader).useful_range
+        low, high = max(low, floor), min(high, ceiling)
+    if not math.isfinite(low) or not math.isfinite(high):
+        raise InputError(
+            f"value {value!r} of the float model is not finite on the samples",
+            where="calibration",
+            why=f"its range is [{low}, {high}]",
+            hint="check the weights and the scaling of the samples",
+        )
+    return outward(low, -1), outward(high, 1)
+
+
+def outward(value: float, direction: int) -> float:
+    """Round to 12 significant bits away from the range, so that float runtimes agree on it."""
+    if value == 0.0:
+        return 0.0
+    mantissa, exponent = math.frexp(value)
+    scaled = mantissa * 4096
+    return math.ldexp(math.ceil(scaled) if direction > 0 else math.floor(scaled), exponent - 12)
+
+
+def _channel_means(values: NDArray[np.float32], axis: int) -> NDArray[np.float64]:
+    moved = np.moveaxis(values.astype(np.float64), max(axis, -values.ndim), -1)
+    return np.asarray(moved.reshape(-1, moved.shape[-1]).mean(axis=0))
+
+
+def _same_shape(graph: Graph, value: str, array: NDArray[Any]) -> None:
+    if array.shape != graph.shapes[value]:
+        raise InputError(
+            f"value {value!r} has another shape at run time",
+            where="calibration",
+            why=f"ONNX shape inference says {list(graph.shapes[value])}, ONNX Runtime {list(array.shape)}",
+            hint="export the model again with a recent exporter",
+        )
+
+
+def read(path: str | Path) -> Calibration:
+    """A saved calibration.json."""
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        ranges = {str(k): (float(v[0]), float(v[1])) for k, v in document["ranges"].items()}
+        biases = {str(k): tuple(float(b) for b in v) for k, v in document["biases"].items()}
+        finite = [*(x for pair in ranges.values() for x in pair), *(x for b in biases.values() for x in b)]
+        if document["format"] != FORMAT or not all(map(math.isfinite, finite)):
+            raise ValueError("its format or a number in it is not one of eightbit's")
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InputError(
+            "cannot read the calibration",
+            where=str(path),
+            why=str(error) or type(error).__name__,
+            hint="it must be a calibration.json that `eightbit compile` wrote, or samples as .npz",
+        ) from error
+    return Calibration(ranges, biases)
+
+
+def check_fits(graph: Graph, calibration: Calibration) -> None:
+    """A calibration belongs to one model: refuse another's."""
+    missing = [root for root in roots(graph) if range_value(graph, root) not in calibration.ranges]
+    if missing:
+        raise InputError(
+            "the calibration is not of this model",
+            where=f"{len(missing)} of its values, first {missing[0]!r}",
+            why="no range is recorded",
+            hint="calibrate with samples once: --calibration samples.npz",
+        )

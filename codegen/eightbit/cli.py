@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: arguments and printing only. Exit status 0 yes, 1 no, 2 usage or input error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from eightbit import build as builds
+from eightbit import export as exporter
+from eightbit import load, lower, metrics, ops, pipeline, samples, target, verify
+from eightbit.errors import EightbitError
+
+LOG = Console(stderr=True, highlight=False)
+OUT = Console(highlight=False)
+INTERNAL = "EIGHTBIT_TRACEBACK"
+
+
+def command(function: Callable[..., int]) -> Callable[..., None]:
+    """Run a command body; turn its errors into a message and an exit status, never into a traceback."""
+
+    @wraps(function)
+    def run(*args: Any, as_json: bool, **kwargs: Any) -> None:
+        try:
+            status = function(*args, as_json=as_json, **kwargs)
+        except EightbitError as error:
+            _report(error, as_json)
+            status = error.exit_status
+        except Exception as error:
+            if os.environ.get(INTERNAL):
+                raise
+            _report(_internal(error), as_json)
+            status = 2
+        sys.exit(status)
+
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")(run)
+
+
+def _report(error: EightbitError, as_json: bool) -> None:
+    LOG.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+    if as_json:
+        detail = {"what": error.what, "where": error.where, "why": error.why, "hint": error.hint}
+        click.echo(json.dumps({"error": detail}))
+
+
+def _internal(error: Exception) -> EightbitError:
+    return EightbitError(
+        "eightbit failed",
+        where="inside the compiler",
+        why=f"{type(error).__name__}: {error}"[:400],
+        hint=f"this is a fault of eightbit; set {INTERNAL}=1 for the traceback and report it with the model",
+    )
+
+
+def show(document: dict[str, Any], as_json: bool, title: str) -> None:
+    """A result as JSON or as a table of two columns."""
+    if as_json:
+        click.echo(json.dumps(document))
+        return
+    table = Table(title=title, title_justify="left", show_header=False)
+    for key, value in document.items():
+        table.add_row(key, escape(_cell(value)))
+    OUT.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, list | tuple):
+        return "\n".join(map(str, value)) or "none"
+    return "not known" if value is None else str(value)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(pipeline.tool_version(), prog_name="eightbit")
+def main() -> None:
+    """Compile ONNX networks to fixed-point C that gives the same bits on every processor."""
+
+
+@main.command("compile")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    help="Samples (.npz keyed by input name, about 100 typical inputs) or a calibration.json of an earlier build.",
+)
+@click.option("--target", "target_name", default="generic", show_default=True, help="See `eightbit targets`.")
+@click.option("--name", help="Prefix of all C symbols and files. [default: the file's stem up to its first dot]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("out"), show_default=True)
+@click.option("--dump-after", type=click.Choice(pipeline.STAGES), help="Also print what this stage gave.")
+@command
+def compile_command(
+    model: Path,
+    calibration: Path | None,
+    target_name: str,
+    name: str | None,
+    output: Path,
+    dump_after: str | None,
+    as_json: bool,
+) -> int:
+    """Compile MODEL (.onnx, or the program.txt of a build) to C in a folder."""
+
+    def dump(stage: str, text: str) -> None:
+        status.update(f"after {stage}")
+        if stage == dump_after:
+            click.echo(text, nl=False, err=as_json)
+
+    with LOG.status("loading") as status:
+        build = pipeline.compile_model(model, calibration, target_name, name, dump)
+        build.write(output)
+    show(build.report() | {"output": str(output)}, as_json, f"{build.emission.name} -> {output}")
+    return 0
+
+
+@main.command("verify")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--samples", "sample_file", type=click.Path(path_type=Path), help="[default: seeded vectors]")
+@click.option("--cc", default="gcc", show_default=True, help="Host C compiler.")
+@click.option("--cflags", default=" ".join(verify.DEFAULT_FLAGS), show_default=True, help="Its flags.")
+@command
+def verify_command(folder: Path, sample_file: Path | None, cc: str, cflags: str, as_json: bool) -> int:
+    """Run the C in FOLDER, as it lies there, and compare every byte of every call with the simulator."""
+    with LOG.status("running"):
+        result = builds.verify_folder(folder, sample_file, cc, cflags.split())
+    show(result.json(), as_json, "the same bits" if result.ok else "the bits differ")
+    return 0 if result.ok else 1
+
+
+@main.command("evaluate")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--build", "folder", type=click.Path(path_type=Path), help="A compiled folder of this model.")
+@click.option("--calibration", type=click.Path(path_type=Path), help="Or: compile with these first.")
+@click.option("--samples", "sample_file", type=click.Path(path_type=Path), required=True, help="With `labels`, if any.")
+@command
+def evaluate_command(
+    model: Path, folder: Path | None, calibration: Path | None, sample_file: Path, as_json: bool
+) -> int:
+    """Accuracy in float and fixed point, agreement and SQNR of MODEL on samples."""
+    if (folder is None) == (calibration is None):
+        raise click.UsageError("give either --build or --calibration")
+    with LOG.status("evaluating"):
+        graph = pipeline.float_graph(load.load(model))
+        if folder is not None:
+            program, _ = builds.open_folder(folder)
+        else:
+            program = pipeline.compile_model(model, calibration).program
+        given = samples.read(sample_file, {value: graph.shapes[value] for value in graph.inputs})
+        metrics.check_same_model(graph, program)
+        result = metrics.evaluate(graph, program, given)
+    show(result, as_json, f"{model} on {sample_file}")
+    return 0
+
+
+@main.command("export")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The .onnx file to write.")
+@command
+def export_command(folder: Path, output: Path, as_json: bool) -> int:
+    """Write the fixed-point network of a build as QDQ ONNX, to run in any runtime."""
+    program, _ = builds.open_folder(folder)
+    exporter.write(program, output)
+    show({"output": str(output), "calls": len(program.calls)}, as_json, f"{folder} -> {output}")
+    return 0
+
+
+@main.command("targets")
+@command
+def targets_command(as_json: bool) -> int:
+    """List the targets and what each is good for."""
+    show({name: target.load(name).summary for name in target.names()}, as_json, "targets")
+    return 0
+
+
+@main.command("ops")
+@command
+def ops_command(as_json: bool) -> int:
+    """List the ONNX operators that compile, and the fixed-point operators they become."""
+    document = {
+        "onnx": ", ".join(lower.all_rules()) if not as_json else list(lower.all_rules()),
+        **{op.name: op.bits for op in ops.all_ops().values()},
+    }
+    show(document, as_json, "operators")
+    return 0
+
+
+if __name__ == "__main__":
+    main()

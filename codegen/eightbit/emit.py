@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layout -> C: finished strings for the templates, which only place them. No floats, no paths, no dates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jinja2
+
+from eightbit import cstruct, ctext, ops, resources, simulate, vectors
+from eightbit.kernels.kernel import Kernel
+from eightbit.names import comment, model_identifier, unique_identifiers
+from eightbit.plan import Layout, View, align
+from eightbit.program import Call, Port, Program, Tensor, stored, unstored
+from eightbit.schedule import Schedule
+from eightbit.select import Selection
+
+HEADERS = ("e8_types.h", "e8_math.h", "e8_rows.h", "e8_ref.h")
+
+
+@dataclass(frozen=True)
+class Emission:
+    """The C of a build, by file name, and what a test driver must know of it."""
+
+    name: str
+    files: Mapping[str, str]
+
+
+@cache
+def environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resources.templates()),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def emit(program: Program, selection: Selection, steps: Schedule, layout: Layout) -> Emission:
+    """All files of the C build."""
+    context = model_context(program, selection, steps, layout)
+    name = str(context["name"])
+    files = {
+        f"{name}.h": render("model.h.j2", context),
+        f"{name}.c": render("model.c.j2", context),
+        f"{name}_weights.inc": render("weights.inc.j2", context | {"constants": constants(program, selection, name)}),
+        f"{name}_selftest.c": render("selftest.c.j2", context | selftest_context(program, selection)),
+        "CMakeLists.txt": render("CMakeLists.txt.j2", context),
+        "README.md": render("README.md.j2", context),
+    }
+    return Emission(name, files | runtime_files(selection))
+
+
+def render(template: str, context: Mapping[str, Any]) -> str:
+    return environment().get_template(template).render(context)
+
+
+def runtime_files(selection: Selection) -> dict[str, str]:
+    """The headers and kernels that the selection uses; kernels become .inc, since out/ has just two .c files."""
+    include, files = resources.runtime() / "include", {}
+    used = sorted({(k.isa, k.file, k.op) for k in selection.kernels.values()})
+    for header in (*HEADERS, *(f"e8_{op}.h" for _, _, op in used)):
+        files[header] = (include / header).read_text(encoding="utf-8")
+    for isa, file, _ in used:
+        path = resources.runtime() / "kernels" / isa / f"{file}.c"
+        files[inc_name(isa, file)] = path.read_text(encoding="utf-8")
+    return files
+
+
+def inc_name(isa: str, file: str) -> str:
+    return f"e8_{file}__{isa}.inc"
+
+
+def model_context(program: Program, selection: Selection, steps: Schedule, layout: Layout) -> dict[str, Any]:
+    name = model_identifier(program.name)
+    kernels = sorted({(k.isa, k.file) for k in selection.kernels.values()})
+    rows = {step.call: step.rows for step in steps.steps}
+    calls = [call for call in program.calls if call.name in selection.kernels]
+    return {
+        "name": name,
+        "macro": name.upper(),
+        "title": comment(program.name),
+        "runtime_version": runtime_version(),
+        "kernel_files": [inc_name(isa, file) for isa, file in kernels],
+        "inputs": ports(program, program.inputs, layout, "input"),
+        "outputs": ports(program, program.outputs, layout, "output"),
+        "context_bytes": align(layout.arena_bytes),
+        "activation_bytes": layout.activation_bytes,
+        "scratch_offset": layout.scratch_offset,
+        "scratch_bytes": layout.scratch_bytes,
+        "arena_bytes": layout.arena_bytes,
+        "bound_note": "the lower bound" if layout.optimal else f"lower bound {layout.bound_bytes}",
+        "macs": ctext.thousands(total_macs(program)),
+        "calls": [
+            call_context(program, call, i, rows[call.name], selection.kernels[call.name], layout, name)
+            for i, call in enumerate(calls, start=1)
+        ],
+    }
+
+
+def runtime_version() -> str:
+    """The value of E8_RUNTIME_VERSION in e8_types.h."""
+    text = (resources.runtime() / "include" / "e8_types.h").read_text(encoding="utf-8")
+    return next(line.split()[2] for line in text.splitlines() if line.startswith("#define E8_RUNTIME_VERSION"))
+
+
+def ports(program: Program, given: tuple[Port, ...], layout: Layout, kind: str) -> list[dict[str, Any]]:
+    """The API of inputs or outputs: one is `<model>_input`, several carry their names."""
+    names = unique_identifiers([port.name for port in given])
+    found = []
+    for port, ident in zip(given, names, strict=True):
+        tensor = program.tensors[port.tensor]
+        suffix = "" if len(given) == 1 else f"_{ident}"
+        found.append(
+            {
+                "function": f"{kind}{suffix}",
+                "argmax": f"argmax{suffix}",
+                "macro": f"{kind}{suffix}".upper(),
+                "title": comment(port.name),
+                "shape": "x".join(map(str, port.shape)) or "1",
+                "dims": ", ".join(map(str, port.shape)) or "1",
+                "rank": max(1, len(port.shape)),
+                "size": tensor.size,
+                "scale": ctext.float_literal(tensor.scale),
+                "zero_point": tensor.zero_point,
+                "offset": layout.places[tensor.name].offset,
+            }
+        )
+    return found
+
+
+def call_context(
+    program: Program, call: Call, number: int, rows: int, kernel: Kernel, layout: Layout, name: str
+) -> dict[str, Any]:
+    out = program.tensors[call.output]
+    ins = [program.tensors[i] for i in call.inputs]
+    macs = ops.get(call.op).macs(call, out.shape)
+    work = f", {ctext.thousands(macs)} MAC" if macs else ""
+    shapes = f"{' and '.join(shape_text(t) for t in ins)} -> {shape_text(out)}"
+    return {
+        "number": number,
+        "name": call.name,
+        "symbol": kernel.symbol,
+        "note": f"{call.name}: {shapes}{work}; {place_text(ins, out, layout)}",
+        "origin": [comment(origin) for origin in call.origin],
+        "views_in": [view_text(layout.view(t)) for t in ins],
+        "view_out": view_text(layout.view(out)),
+        "rows": rows,
+        "out_rows": out.shape[0],
+        "row_elements": out.shape[1] * out.shape[2],
+        "params": f"&{name}_{call.name}",
+        "weights": weights_argument(call, kernel, name),
+        "scratch": f"arena + {layout.scratch_offset}" if kernel.scratch(call) else "0",
+    }
+
+
+def shape_text(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) + (" planes" if tensor.order == "CHW" else "")
+
+
+def place_text(ins: list[Tensor], out: Tensor, layout: Layout) -> str:
+    def span(tensor: Tensor) -> str:
+        place = layout.places[tensor.name]
+        return f"{place.offset}..{place.offset + place.size - 1}"
+
+    return f"arena {' and '.join(span(t) for t in ins)} -> {span(out)}"
+
+
+def view_text(view: View) -> str:
+    return f"{{ arena + {view.offset}, {view.row}, {view.pixel}, {view.plane}, {view.ring} }}"
+
+
+def weights_argument(call: Call, kernel: Kernel, name: str) -> str:
+    streams = kernel.pack(call)
+    if not streams:
+        return "0"
+    return f"&{name}_{call.name}_w" if kernel.weights_type else f"{name}_{call.name}_{next(iter(streams))}"
+
+
+def constants(program: Program, selection: Selection, name: str) -> list[str]:
+    """Definitions of all constant data: arrays, the structs that hold them, and Params."""
+    found = []
+    for call in program.calls:
+        if call.name not in selection.kernels:
+            continue
+        kernel, op, stem = selection.kernels[call.name], ops.get(call.op), f"{name}_{call.name}"
+        streams = kernel.pack(call)
+        found += [ctext.array(f"{stem}_{role}", values) for role, values in streams.items()]
+        if kernel.weights_type:
+            members = ", ".join(f"{stem}_{role}" for role in streams)
+            found.append(f"static const {kernel.weights_type} E8_ROM {stem}_w = {{ {members} }};")
+        fields = ctext.wrapped(cstruct.initialiser(call.params).split(", "))
+        found.append(f"static const {cstruct.struct_name(op)} E8_ROM {stem} = {{\n{fields}\n}};")
+    return found
+
+
+def total_macs(program: Program) -> int:
+    return sum(ops.get(c.op).macs(c, program.tensors[c.output].shape) for c in program.calls)
+
+
+def weight_bytes(program: Program, selection: Selection) -> int:
+    """Bytes of all constant arrays as the kernels store them."""
+    chosen = selection.kernels
+    return sum(a.nbytes for c in program.calls if c.name in chosen for a in chosen[c.name].pack(c).values())
+
+
+def selftest_context(program: Program, selection: Selection) -> dict[str, Any]:
+    """Expected checksums per vector and call, in the order of the trace."""
+    sizes = [program.tensors[port.tensor].size for port in program.inputs]
+    rows, golden = [], vectors.HASH_START
+    for number in range(vectors.COUNT):
+        tensors = simulate.run(program, seeded_inputs(program, number))
+        sums = [
+            vectors.checksum(stored(tensors[call.output], program.tensors[call.output]))
+            for call in program.calls
+            if call.name in selection.kernels
+        ]
+        rows.append(ctext.wrapped([f"0x{value:08x}u" for value in sums]) if sums else "")
+        for value in sums:
+            golden = (golden * vectors.HASH_STEP + value) & 0xFFFFFFFF
+    return {
+        "vector_rows": rows,
+        "vectors": vectors.COUNT,
+        "call_count": len(selection.kernels),
+        "golden": f"0x{golden:08x}",
+        "input_total": sum(sizes),
+        "seed": f"0x{vectors.SEED:08x}",
+        "rng_multiplier": vectors.MULTIPLIER,
+        "rng_increment": vectors.INCREMENT,
+        "hash_start": vectors.HASH_START,
+        "hash_step": vectors.HASH_STEP,
+    }
+
+
+def seeded_inputs(program: Program, number: int) -> dict[str, Any]:
+    """Vector `number` as a batch of one, spread over all inputs in order."""
+    sizes = [program.tensors[port.tensor].size for port in program.inputs]
+    memory, found, start = vectors.vector(number, sum(sizes)), {}, 0
+    for port, size in zip(program.inputs, sizes, strict=True):
+        tensor = program.tensors[port.tensor]
+        found[tensor.name] = unstored(memory[None, start : start + size], tensor)
+        start += size
+    return found

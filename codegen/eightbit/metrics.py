@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Float against fixed point on samples: accuracies, agreement and signal-to-quantisation-noise ratio.
+
+Accuracies and agreement are fractions on the argmax of the first output (lowest index wins ties);
+sqnr_db = 10 log10(sum y^2 / sum e^2) over all samples at the input of the last softmax, or at the output.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eightbit import simulate
+from eightbit.errors import InputError
+from eightbit.fixed import Int8, dequantise
+from eightbit.float_run import FloatModel
+from eightbit.graph import Graph
+from eightbit.program import Call, Program, stored
+from eightbit.samples import Samples
+
+
+def evaluate(graph: Graph, program: Program, samples: Samples) -> dict[str, Any]:
+    """The metrics of a program against the float graph it came from; accuracies are None without labels."""
+    port = program.outputs[0]
+    value, call = logits(graph, program)
+    model = FloatModel(graph.model, [port.name, value])
+    float_out, float_logits, fixed_out, fixed_logits = [], [], [], []
+    for result in model.each(samples):
+        float_out.append(result[port.name].ravel())
+        float_logits.append(result[value].ravel())
+    for tensors in simulate.chunks(program, simulate.input_batch(program, samples)):
+        fixed_out.append(stored(tensors[port.tensor], program.tensors[port.tensor]))
+        fixed_logits.append(_real(program, tensors, call.inputs[0] if call is not None else port.tensor))
+    best_float, best_fixed = np.stack(float_out).argmax(axis=1), np.concatenate(fixed_out).argmax(axis=1)
+    return {
+        "samples": samples.count,
+        "accuracy_float": _accuracy(best_float, samples),
+        "accuracy_fixed": _accuracy(best_fixed, samples),
+        "agreement": float((best_float == best_fixed).mean()),
+        "sqnr_db": sqnr(np.stack(float_logits), np.concatenate(fixed_logits)),
+    }
+
+
+def logits(graph: Graph, program: Program) -> tuple[str, Call | None]:
+    """The float value at which noise is measured, and the softmax call that reads it, if there is one."""
+    value = program.outputs[0].name
+    node = graph.producers.get(value)
+    tensor = program.tensors[program.outputs[0].tensor]
+    call = next((c for c in program.calls if c.op == "softmax" and c.output == tensor.name), None)
+    if node is None or node.op_type != "Softmax" or call is None:
+        return value, None
+    if program.tensors[call.inputs[0]].size != math.prod(graph.shapes[node.inputs[0]]):
+        return value, None
+    return node.inputs[0], call
+
+
+def _real(program: Program, tensors: dict[str, Int8], name: str) -> NDArray[np.float64]:
+    tensor = program.tensors[name]
+    return dequantise(stored(tensors[name], tensor), tensor.scale, tensor.zero_point)
+
+
+def _accuracy(best: NDArray[np.int64], samples: Samples) -> float | None:
+    return None if samples.labels is None else float((best == samples.labels).mean())
+
+
+def sqnr(reference: NDArray[Any], got: NDArray[Any]) -> float | None:
+    """10 log10(sum y^2 / sum e^2); None when nothing differs (the ratio is infinite) or the reference is zero."""
+    signal = float((reference.astype(np.float64) ** 2).sum())
+    noise = float(((reference - got).astype(np.float64) ** 2).sum())
+    return 10 * math.log10(signal / noise) if signal > 0 and noise > 0 else None
+
+
+def check_same_model(graph: Graph, program: Program) -> None:
+    """Refuse a build of another model: its inputs and outputs would not match."""
+    wanted = {value: graph.shapes[value] for value in (*graph.inputs, *graph.outputs)}
+    given = {port.name: port.shape for port in (*program.inputs, *program.outputs)}
+    if wanted != given:
+        raise InputError(
+            "the build is of another model",
+            where=f"inputs and outputs {sorted(given)}",
+            why=f"the model has {sorted(wanted)}, or other shapes",
+            hint="compile this model, or give the model the build was made from",
+        )

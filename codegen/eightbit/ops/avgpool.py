@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Average over windows, with one multiplier per number of cells that occurs.
+
+The sum runs over taps inside the image; the divisor counts taps inside [count_y0, count_y1) x
+[count_x0, count_x1), which is the image, or with count_include_pad the image and its padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eightbit.fixed import Int8, Int64, Shifts, requantise
+from eightbit.ops.opdef import S16, S32, OpDef, Rows, farthest
+from eightbit.program import Call, Shape, Tensor
+from eightbit.windows import Window, reach, tap_counts, taps
+
+if TYPE_CHECKING:
+    from eightbit.export import QdqGraph
+
+
+@dataclass(frozen=True)
+class Params:
+    in_h: S16
+    in_w: S16
+    ch: S16
+    out_w: S16
+    kh: S16
+    kw: S16
+    stride_y: S16
+    stride_x: S16
+    dil_y: S16
+    dil_x: S16
+    pad_top: S16
+    pad_left: S16
+    count_y0: S16
+    count_y1: S16
+    count_x0: S16
+    count_x1: S16
+    counts_n: S16
+    zp_in: S16
+    acc_lshift: S16
+    out_rshift: S16
+    act_min: S16
+    act_max: S16
+    out_c: S32
+
+
+def cells(p: Any, out_h: int, out_w: int) -> NDArray[np.int64]:
+    """The divisor of every output position: int64 [out_h, out_w]."""
+    rows = tap_counts(out_h, p.kh, p.stride_y, p.dil_y, p.pad_top, p.count_y0, p.count_y1)
+    columns = tap_counts(out_w, p.kw, p.stride_x, p.dil_x, p.pad_left, p.count_x0, p.count_x1)
+    return rows[:, None] * columns[None, :]
+
+
+def window_sums(x: Int8, window: Window, zp: int, shape: Shape) -> Int64:
+    """sum(x - zp) over the taps inside the image: int64 [N, *shape]."""
+    acc = np.zeros((len(x), *shape), np.int64)
+    for _, _, tap in taps(x.astype(np.int64) - zp, window, shape[0], shape[1], 0):
+        acc += tap
+    return acc
+
+
+class AvgPool(OpDef):
+    """counts s16 [n] ascending, mult s32 [n]: the multiplier of each divisor that occurs."""
+
+    name = "avgpool"
+    Params = Params
+    consts = {"counts": "int16", "mult": "int32"}
+    bits = "acc = sum(x - zp); y = clamp((mulhi(acc << l, mult[cells]) + c) >> k)"
+
+    def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:
+        p = call.params
+        acc = window_sums(inputs[0], p, p.zp_in, shape)
+        which = np.searchsorted(call.consts["counts"], cells(p, shape[0], shape[1]))
+        mult = call.consts["mult"].astype(np.int64)[which][:, :, None]
+        return requantise(acc, mult, Shifts(p.acc_lshift, p.out_rshift), p.out_c, p.act_min, p.act_max)
+
+    def out_shape(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> Shape | None:
+        return (out.shape[0], call.params.out_w, call.params.ch)
+
+    def rows(self, call: Call) -> Rows:
+        return Rows(call.params.stride_y, call.params.pad_top, reach(call.params))
+
+    def accumulator_bound(self, call: Call, low: int, high: int) -> Int64:
+        p = call.params
+        return np.array([p.kh * p.kw * farthest(p.zp_in, low, high)], np.int64)
+
+    def check(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> list[str]:
+        p, found = call.params, []
+        counts = call.consts["counts"]
+        if ins[0].shape != (p.in_h, p.in_w, p.ch):
+            found.append(f"params are for an input of {p.in_h}x{p.in_w}x{p.ch}")
+        if not np.isin(cells(p, out.shape[0], out.shape[1]), counts).all() or 0 in counts:
+            found.append("a window has a number of cells without a multiplier")
+        if counts.shape != (p.counts_n,) or call.consts["mult"].shape != (p.counts_n,):
+            found.append(f"counts and mult must have {p.counts_n} entries")
+        return found
+
+    def qdq(self, graph: QdqGraph, call: Call) -> None:
+        graph.average_pool(call)
+
+
+OP = AvgPool()

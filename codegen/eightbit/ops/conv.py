@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Convolution with any kernel, stride, padding, dilation and groups. weights s8 [out_ch, kh, kw, in_ch/groups]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eightbit.fixed import Int8, Int64
+from eightbit.ops.linear import Windowed
+from eightbit.program import Call, Shape, Tensor
+from eightbit.windows import taps
+
+if TYPE_CHECKING:
+    from eightbit.export import QdqGraph
+
+
+class Conv(Windowed):
+    name = "conv"
+    channel_axis = 0
+
+    def accumulate(self, call: Call, x: Int8, shape: Shape) -> Int64:
+        p, kind = call.params, self.exact_float(call)
+        batch, groups, depth = len(x), p.groups, p.in_ch // p.groups
+        kernels = call.consts["weights"].astype(kind).reshape(groups, -1, p.kh, p.kw, depth)
+        acc = np.zeros((groups, batch * shape[0] * shape[1], p.out_ch // groups), kind)
+        for ky, kx, tap in taps(x.astype(kind) - kind(p.zp_in), p, shape[0], shape[1], 0.0):
+            columns = tap.reshape(-1, groups, depth).transpose(1, 0, 2)
+            acc += columns @ kernels[:, :, ky, kx].transpose(0, 2, 1)
+        return acc.transpose(1, 0, 2).reshape(batch, *shape).astype(np.int64)
+
+    def check(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> list[str]:
+        p = call.params
+        if p.groups < 1 or p.in_ch % p.groups or p.out_ch % p.groups:
+            return [f"{p.in_ch} -> {p.out_ch} channels do not split into {p.groups} groups"]
+        weights = (p.out_ch, p.kh, p.kw, p.in_ch // p.groups)
+        return self.input_findings(call, ins) + self.weight_findings(call, weights)
+
+    def qdq(self, graph: QdqGraph, call: Call) -> None:
+        graph.convolution(call, call.consts["weights"].transpose(0, 3, 1, 2), call.params.groups)
+
+
+OP = Conv()

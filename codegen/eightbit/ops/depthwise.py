@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Depthwise convolution: output channel o reads input channel o // (out_ch / in_ch). weights s8 [kh, kw, out_ch]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eightbit.fixed import Int8, Int64
+from eightbit.ops.linear import Windowed
+from eightbit.program import Call, Shape, Tensor
+from eightbit.windows import taps
+
+if TYPE_CHECKING:
+    from eightbit.export import QdqGraph
+
+
+class Depthwise(Windowed):
+    name = "depthwise"
+    channel_axis = 2
+
+    def accumulate(self, call: Call, x: Int8, shape: Shape) -> Int64:
+        p, kind = call.params, self.exact_float(call)
+        weights = call.consts["weights"].astype(kind)
+        centred = np.repeat(x.astype(kind) - kind(p.zp_in), p.out_ch // p.in_ch, axis=3)
+        acc = np.zeros((len(x), *shape), kind)
+        for ky, kx, tap in taps(centred, p, shape[0], shape[1], 0.0):
+            acc += tap * weights[ky, kx]
+        return acc.astype(np.int64)
+
+    def check(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> list[str]:
+        p = call.params
+        if p.out_ch % p.in_ch or p.groups != p.in_ch:
+            return [f"{p.groups} groups and {p.out_ch} outputs for {p.in_ch} input channels"]
+        return self.input_findings(call, ins) + self.weight_findings(call, (p.kh, p.kw, p.out_ch))
+
+    def qdq(self, graph: QdqGraph, call: Call) -> None:
+        graph.convolution(call, call.consts["weights"].transpose(2, 0, 1)[:, None], call.params.in_ch)
+
+
+OP = Depthwise()

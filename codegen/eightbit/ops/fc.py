@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fully connected layer over a whole tensor, in the order of its memory. weights s8 [out_n, in_n]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eightbit.fixed import Int8, Int64
+from eightbit.ops.linear import Linear
+from eightbit.ops.opdef import S16, S32, Rows
+from eightbit.program import Call, Shape, Tensor
+
+if TYPE_CHECKING:
+    from eightbit.export import QdqGraph
+
+
+@dataclass(frozen=True)
+class Params:
+    in_n: S32
+    out_n: S16
+    zp_in: S16
+    acc_lshift: S16
+    out_rshift: S16
+    act_min: S16
+    act_max: S16
+    out_c: S32
+
+
+class Fc(Linear):
+    name = "fc"
+    Params = Params
+    channel_axis = 0
+
+    def accumulate(self, call: Call, x: Int8, shape: Shape) -> Int64:
+        kind = self.exact_float(call)
+        centred = x.reshape(len(x), -1).astype(kind) - kind(call.params.zp_in)
+        acc = centred @ call.consts["weights"].astype(kind).T
+        return np.asarray(acc.reshape(len(x), *shape), np.int64)
+
+    def out_shape(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> Shape | None:
+        return (1, 1, call.params.out_n)
+
+    def rows(self, call: Call) -> Rows:
+        return Rows(whole=True)
+
+    def check(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> list[str]:
+        p = call.params
+        found = self.weight_findings(call, (p.out_n, p.in_n))
+        if ins[0].size != p.in_n:
+            found.append(f"input has {ins[0].size} elements, params say {p.in_n}")
+        if ins[0].order != "HWC":
+            found.append("input must be stored as HWC")
+        return found
+
+    def qdq(self, graph: QdqGraph, call: Call) -> None:
+        graph.dense(call)
+
+
+OP = Fc()

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Global average: the mean of every channel. A launch takes input rows; the last one writes the output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eightbit.fixed import Int8, Int64, Shifts, requantise
+from eightbit.ops.opdef import S16, S32, OpDef, Rows, farthest
+from eightbit.program import Call, Shape, Tensor
+
+if TYPE_CHECKING:
+    from eightbit.export import QdqGraph
+
+
+@dataclass(frozen=True)
+class Params:
+    in_h: S16
+    in_w: S16
+    ch: S16
+    zp_in: S16
+    acc_lshift: S16
+    out_rshift: S16
+    act_min: S16
+    act_max: S16
+    out_c: S32
+    mult: S32
+
+
+class GlobalAverage(OpDef):
+    name = "gap"
+    Params = Params
+    bits = "acc = sum(x - zp); y = clamp((mulhi(acc << l, mult) + c) >> k)"
+
+    def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:
+        p = call.params
+        acc = (inputs[0].astype(np.int64) - p.zp_in).sum(axis=(1, 2), keepdims=True)
+        return requantise(acc, p.mult, Shifts(p.acc_lshift, p.out_rshift), p.out_c, p.act_min, p.act_max)
+
+    def out_shape(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> Shape | None:
+        return (1, 1, call.params.ch)
+
+    def rows(self, call: Call) -> Rows:
+        return Rows(reduces=True)
+
+    def accumulator_bound(self, call: Call, low: int, high: int) -> Int64:
+        p = call.params
+        return np.array([p.in_h * p.in_w * farthest(p.zp_in, low, high)], np.int64)
+
+    def check(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> list[str]:
+        p = call.params
+        if ins[0].shape == (p.in_h, p.in_w, p.ch):
+            return []
+        return [f"params are for an input of {p.in_h}x{p.in_w}x{p.ch}"]
+
+    def qdq(self, graph: QdqGraph, call: Call) -> None:
+        graph.global_average(call)
+
+
+OP = GlobalAverage()

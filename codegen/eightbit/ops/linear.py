@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What conv, depthwise and fc share: weights, bias and one multiplier per output channel.
+
+acc = bias + sum((x - zp_in) * w);   y = clamp((mulhi(acc << l, mult) + c) >> k)
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64, Shifts, requantise
+from eightbit.ops.opdef import S16, S32, OpDef, Rows, farthest, float_type_for
+from eightbit.program import Call, Shape, Tensor
+from eightbit.windows import reach
+
+
+@dataclass(frozen=True)
+class WindowParams:
+    """Geometry and requantisation of conv and depthwise. A tap outside the image adds nothing."""
+
+    in_h: S16
+    in_w: S16
+    in_ch: S16
+    out_w: S16
+    out_ch: S16
+    groups: S16
+    kh: S16
+    kw: S16
+    stride_y: S16
+    stride_x: S16
+    dil_y: S16
+    dil_x: S16
+    pad_top: S16
+    pad_left: S16
+    zp_in: S16
+    acc_lshift: S16
+    out_rshift: S16
+    act_min: S16
+    act_max: S16
+    out_c: S32
+
+
+class Linear(OpDef):
+    """An operator with constant weights; `channel_axis` is where its weights count output channels."""
+
+    consts = {"weights": "int8", "bias": "int32", "mult": "int32"}
+    bits = "acc = bias + sum((x - zp) * w); y = clamp((mulhi(acc << l, mult) + c) >> k)"
+    channel_axis: ClassVar[int]
+
+    @abstractmethod
+    def accumulate(self, call: Call, x: Int8, shape: Shape) -> Int64:
+        """sum((x - zp) * w) without the bias: int64 [N, *shape]."""
+
+    def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:
+        p, consts = call.params, call.consts
+        acc = self.accumulate(call, inputs[0], shape) + consts["bias"]
+        shifts = Shifts(p.acc_lshift, p.out_rshift)
+        return requantise(acc, consts["mult"], shifts, p.out_c, p.act_min, p.act_max)
+
+    def accumulator_bound(self, call: Call, low: int, high: int) -> Int64:
+        """sum(|w|) * max|x - zp| + |b| per channel: no partial sum is larger."""
+        weights = np.abs(call.consts["weights"].astype(np.int64))
+        axes = tuple(i for i in range(weights.ndim) if i != self.channel_axis)
+        bias = np.abs(call.consts["bias"].astype(np.int64))
+        return np.asarray(weights.sum(axis=axes) * farthest(call.params.zp_in, low, high) + bias)
+
+    def exact_float(self, call: Call) -> type[np.floating[Any]]:
+        """The float type in which this call's sums are exact."""
+        return float_type_for(int(self.accumulator_bound(call, S8_MIN, S8_MAX).max()))
+
+    def macs(self, call: Call, shape: Shape) -> int:
+        return shape[0] * shape[1] * int(call.consts["weights"].size)
+
+    def weight_findings(self, call: Call, expected: tuple[int, ...]) -> list[str]:
+        channels = (expected[self.channel_axis],)
+        shapes = {"weights": expected, "bias": channels, "mult": channels}
+        return [
+            f"{role} has shape {call.consts[role].shape}, not {shape}"
+            for role, shape in shapes.items()
+            if call.consts[role].shape != shape
+        ]
+
+
+class Windowed(Linear):
+    """Linear operators that slide a window over an image."""
+
+    Params = WindowParams
+
+    def out_shape(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> Shape | None:
+        return (out.shape[0], call.params.out_w, call.params.out_ch)
+
+    def rows(self, call: Call) -> Rows:
+        return Rows(call.params.stride_y, call.params.pad_top, reach(call.params))
+
+    def input_findings(self, call: Call, ins: Sequence[Tensor]) -> list[str]:
+        p = call.params
+        if ins[0].shape == (p.in_h, p.in_w, p.in_ch):
+            return []
+        return [f"params are for an input of {p.in_h}x{p.in_w}x{p.in_ch}"]

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any function of one s8 value, as a table of 256 results, requantisation included.
+
+Built in decimal arithmetic from the exact function, so that no C library can change a bit of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eightbit.fixed import S8_MAX, S8_MIN, Int8
+from eightbit.ops.opdef import S16, OpDef
+from eightbit.program import Call, Shape, Tensor
+
+if TYPE_CHECKING:
+    from eightbit.export import QdqGraph
+
+
+@dataclass(frozen=True)
+class Params:
+    w: S16
+    ch: S16
+    function: str
+
+
+def sigmoid(x: Decimal) -> Decimal:
+    return 1 / (1 + (-x).exp())
+
+
+def tanh(x: Decimal) -> Decimal:
+    squared = (2 * abs(x)).exp()
+    return ((squared - 1) / (squared + 1)).copy_sign(x)
+
+
+FUNCTIONS: dict[str, Callable[[Decimal], Decimal]] = {"Sigmoid": sigmoid, "Tanh": tanh}
+
+
+def table(function: str, x: Tensor, y: Tensor) -> NDArray[np.int8]:
+    """y for x = -128 .. 127: sat(floor(f(scale * (x - zp)) / scale_y + zp_y + 1/2))."""
+    with localcontext() as context:
+        context.prec = 40
+        scale_x, scale_y, half = Decimal(x.scale), Decimal(y.scale), Decimal("0.5")
+        results = []
+        for q in range(S8_MIN, S8_MAX + 1):
+            real = FUNCTIONS[function](scale_x * (q - x.zero_point))
+            value = int((real / scale_y + half).to_integral_value("ROUND_FLOOR")) + y.zero_point
+            results.append(min(S8_MAX, max(S8_MIN, value)))
+    return np.array(results, np.int8)
+
+
+class Lut(OpDef):
+    """table s8 [256]: the result for x = -128 first."""
+
+    name = "lut"
+    Params = Params
+    consts = {"table": "int8"}
+    bits = "y = table[x + 128]"
+
+    def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:
+        return np.asarray(call.consts["table"][inputs[0].astype(np.int64) + 128], np.int8)
+
+    def out_shape(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> Shape | None:
+        return ins[0].shape
+
+    def check(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> list[str]:
+        found = []
+        if ins[0].shape[1:] != (call.params.w, call.params.ch):
+            found.append(f"params are for rows of {call.params.w}x{call.params.ch}")
+        if call.consts["table"].shape != (256,):
+            found.append("the table must have 256 entries")
+        if call.params.function not in FUNCTIONS:
+            found.append(f"unknown function {call.params.function!r}")
+        return found
+
+    def qdq(self, graph: QdqGraph, call: Call) -> None:
+        graph.unary(call, call.params.function)
+
+
+OP = Lut()

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Maximum over windows; cells outside the image never count. Input and output share scale and zero point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eightbit.fixed import S8_MIN, Int8
+from eightbit.ops.opdef import S16, OpDef, Rows
+from eightbit.program import Call, Shape, Tensor
+from eightbit.windows import reach, taps
+
+if TYPE_CHECKING:
+    from eightbit.export import QdqGraph
+
+
+@dataclass(frozen=True)
+class Params:
+    in_h: S16
+    in_w: S16
+    ch: S16
+    out_w: S16
+    kh: S16
+    kw: S16
+    stride_y: S16
+    stride_x: S16
+    dil_y: S16
+    dil_x: S16
+    pad_top: S16
+    pad_left: S16
+    act_min: S16
+    act_max: S16
+
+
+class MaxPool(OpDef):
+    name = "maxpool"
+    Params = Params
+    bits = "y = clamp(max(x))"
+
+    def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:
+        best = np.full((len(inputs[0]), *shape), S8_MIN, np.int8)
+        for _, _, tap in taps(inputs[0], call.params, shape[0], shape[1], S8_MIN):
+            np.maximum(best, tap, out=best)
+        return np.clip(best, call.params.act_min, call.params.act_max).astype(np.int8)
+
+    def out_shape(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> Shape | None:
+        return (out.shape[0], call.params.out_w, call.params.ch)
+
+    def rows(self, call: Call) -> Rows:
+        return Rows(call.params.stride_y, call.params.pad_top, reach(call.params))
+
+    def check(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> list[str]:
+        p, found = call.params, []
+        if ins[0].shape != (p.in_h, p.in_w, p.ch):
+            found.append(f"params are for an input of {p.in_h}x{p.in_w}x{p.ch}")
+        if (ins[0].scale, ins[0].zero_point) != (out.scale, out.zero_point):
+            found.append("input and output must share scale and zero point")
+        return found
+
+    def qdq(self, graph: QdqGraph, call: Call) -> None:
+        graph.max_pool(call)
+
+
+OP = MaxPool()

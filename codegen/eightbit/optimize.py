@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Program -> Program with the same bits: clamps move into the call before; calls are numbered anew.
+
+Example: conv_1 -> clamp_2 [zp, 127] becomes conv_1 with act_min = zp.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from eightbit.program import Call, Program
+
+
+def optimize(program: Program) -> Program:
+    """All rewrites, in order."""
+    return renumber(fuse_clamps(program))
+
+
+def fuse_clamps(program: Program) -> Program:
+    """Fold each clamp into the call that makes its input, where that call ends in a clamp and nobody else reads it."""
+    while (pair := _next_fusion(program)) is not None:
+        program = _fused(program, *pair)
+    return program
+
+
+def _next_fusion(program: Program) -> tuple[Call, Call] | None:
+    outputs = {port.tensor for port in program.outputs}
+    for clamp in (call for call in program.calls if call.op == "clamp"):
+        source = clamp.inputs[0]
+        producer = program.producer(source)
+        private = source not in outputs and len(program.readers(source)) == 1
+        if private and producer is not None and hasattr(producer.params, "act_min"):
+            return producer, clamp
+    return None
+
+
+def _fused(program: Program, producer: Call, clamp: Call) -> Program:
+    low, high = clamp.params.act_min, clamp.params.act_max
+    params = replace(
+        producer.params,
+        act_min=min(max(producer.params.act_min, low), high),
+        act_max=min(max(producer.params.act_max, low), high),
+    )
+    fused = replace(producer, params=params, output=clamp.output, origin=producer.origin + clamp.origin)
+    calls = [fused if call is producer else call for call in program.calls if call is not clamp]
+    tensors = {name: tensor for name, tensor in program.tensors.items() if name != producer.output}
+    return replace(program, calls=tuple(calls), tensors=tensors)
+
+
+def renumber(program: Program) -> Program:
+    """Name call k, and the tensor it makes, `<op>_<k>`; tensors in the order they are made."""
+    names = {port.tensor: port.tensor for port in program.inputs}
+    names |= {call.output: f"{call.op}_{i}" for i, call in enumerate(program.calls, start=1)}
+    tensors = {new: replace(program.tensors[old], name=new) for old, new in names.items()}
+    calls = tuple(
+        replace(
+            call,
+            name=names[call.output],
+            output=names[call.output],
+            inputs=tuple(names[name] for name in call.inputs),
+        )
+        for call in program.calls
+    )
+    outputs = tuple(replace(port, tensor=names[port.tensor]) for port in program.outputs)
+    return replace(program, tensors=tensors, calls=calls, outputs=outputs)

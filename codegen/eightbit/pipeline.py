@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stages in order, each checked before the next: the only file that knows all of them.
+
+load -> simplify -> calibrate -> quantize -> optimize -> select -> schedule -> plan -> emit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from eightbit import calibrate, check, emit, graph, load, lower, plan, program_text, samples, target
+from eightbit.build import Build
+from eightbit.errors import BudgetError, InputError
+from eightbit.optimize import optimize
+from eightbit.program import Program
+from eightbit.quantize import correct_biases, quantize
+from eightbit.schedule import schedule
+from eightbit.select import select
+from eightbit.simplify import simplify
+
+STAGES = ("load", "simplify", "calibrate", "quantize", "optimize", "select", "schedule", "plan", "emit")
+Source = str | Path | bytes | onnx.ModelProto
+Dump = Callable[[str, str], None]  # stage, its result as text
+
+
+def ignore(stage: str, text: str) -> None:
+    """A Dump that keeps nothing."""
+
+
+def compile_model(
+    model: Source,
+    calibration: samples.Source | None,
+    target_name: str = "generic",
+    name: str | None = None,
+    dump: Dump = ignore,
+) -> Build:
+    """Compile a float ONNX model (with samples or a calibration.json), or a saved program.txt."""
+    chosen = target.load(target_name)
+    if isinstance(model, str | Path) and Path(model).suffix == ".txt":
+        return back_end(_checked(program_text.load_program(model), "load"), None, (), chosen, dump)
+    return back_end(*front_end(model, calibration, name, dump), chosen, dump)
+
+
+def front_end(
+    model: Source, calibration: samples.Source | None, name: str | None, dump: Dump
+) -> tuple[Program, calibrate.Calibration, tuple[str, ...]]:
+    """ONNX -> optimised Program."""
+    loaded = load.load(model, name)
+    dump("load", "\n".join([f"model {loaded.name!r}", *loaded.notes]) + "\n")
+    simple = float_graph(loaded)
+    dump("simplify", graph.text(simple))
+    found = learn(simple, calibration)
+    dump("calibrate", found.json())
+    program = _checked(quantize(simple, found), "quantize")
+    dump("quantize", program_text.print_program(program))
+    program = _checked(optimize(program), "optimize")
+    dump("optimize", program_text.print_program(program))
+    return program, found, loaded.notes
+
+
+def float_graph(loaded: load.Loaded) -> graph.Graph:
+    """The simplified graph; every obstacle in it is refused at once, before samples are read."""
+    simple = simplify(loaded)
+    obstacles = lower.refusals(simple)
+    if obstacles:
+        raise InputError(
+            "the model cannot be compiled" if len(obstacles) == 1 else f"the model has {len(obstacles)} obstacles",
+            where=obstacles[0][0] if len(obstacles) == 1 else loaded.name,
+            why=obstacles[0][1]
+            if len(obstacles) == 1
+            else "".join(f"\n    {where}: {why}" for where, why in obstacles),
+            hint="`eightbit ops` lists the supported ONNX operators",
+        )
+    return simple
+
+
+def learn(simple: graph.Graph, source: samples.Source | None) -> calibrate.Calibration:
+    """Ranges and corrected biases, from samples or from a saved calibration."""
+    if source is None:
+        raise InputError(
+            "a float model needs calibration samples",
+            where=simple.name,
+            why="ranges of its values are not in the model",
+            hint="--calibration samples.npz: about 100 typical inputs, keyed by input name",
+        )
+    if isinstance(source, str | Path) and Path(source).suffix == ".json":
+        found = calibrate.read(source)
+        calibrate.check_fits(simple, found)
+        return found
+    given = samples.read(source, {value: simple.shapes[value] for value in simple.inputs})
+    found = calibrate.calibrate(simple, given)
+    first = _checked(quantize(simple, found), "quantize")
+    return correct_biases(first, found, given)
+
+
+def back_end(
+    program: Program,
+    found: calibrate.Calibration | None,
+    notes: tuple[str, ...],
+    chosen: target.Target,
+    dump: Dump,
+) -> Build:
+    """Program -> C."""
+    selection = select(program, chosen)
+    dump("select", selection.text())
+    steps = schedule(program, selection)
+    dump("schedule", steps.text())
+    layout = plan.plan(program, selection, steps)
+    dump("plan", plan.text(program, selection, layout))
+    emission = emit.emit(program, selection, steps, layout)
+    dump("emit", emission.files[f"{emission.name}.c"])
+    options: dict[str, Any] = {"target": chosen.name}
+    build = Build(program, chosen, selection, steps, layout, emission, found, notes, options, tool_version())
+    _check_memories(build)
+    return build
+
+
+def _check_memories(build: Build) -> None:
+    """A board's memories are budgets: context and constants must fit, with nothing left for the rest."""
+    report, board = build.report(), build.target
+    needs = (
+        ("RAM", report["context_bytes"], board.ram_bytes),
+        ("flash", report["weight_bytes"], board.flash_bytes),
+    )
+    for memory, need, limit in needs:
+        if limit is not None and need > limit:
+            raise BudgetError(
+                f"the network does not fit the {memory} of {board.name}",
+                where=f"target {board.name}",
+                why=f"it needs {need} bytes, stack and code apart; there are {limit}",
+                hint="choose a larger target or a smaller network",
+            )
+
+
+def _checked(program: Program, stage: str) -> Program:
+    findings = check.check(program)
+    if findings:
+        raise InputError(
+            "the model cannot be expressed in fixed point",
+            where=f"after {stage}",
+            why="; ".join(findings[:5]),
+            hint="sizes must fit 16 bits; if yours do, please report this with the model",
+        )
+    return program
+
+
+def tool_version() -> str:
+    try:
+        return version("eightbit")
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "0+source"

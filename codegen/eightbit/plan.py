@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where every tensor lies in the arena, and the proof of how much memory that takes.
+
+Tensors that a call without code ties together share one place. The lower bound is the most bytes that are
+live at one step: no packing can be smaller. A packing is called optimal only where it meets the bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from eightbit import ops
+from eightbit.program import Call, Program, Tensor
+from eightbit.schedule import Schedule
+from eightbit.select import Selection
+
+ALIGN = 8  # of scratch and of the context: the widest type there is
+
+
+@dataclass(frozen=True)
+class Place:
+    """Bytes offset .. offset+size-1, live from step `first` to step `last`.
+
+    Step 0 is the caller filling the inputs, step i the i-th launch; after the last one the caller reads.
+    """
+
+    offset: int
+    size: int
+    first: int
+    last: int
+
+    def meets(self, other: Place) -> bool:
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True)
+class View:
+    """How rows lie from `offset` on: strides in elements; a whole tensor's ring is its height."""
+
+    offset: int
+    row: int
+    pixel: int
+    plane: int
+    ring: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Places by tensor, and the sums a firmware engineer wants to know, in bytes."""
+
+    places: Mapping[str, Place]
+    activation_bytes: int
+    bound_bytes: int
+    scratch_bytes: int
+    state_bytes: int
+
+    @property
+    def scratch_offset(self) -> int:
+        return align(self.activation_bytes) if self.scratch_bytes else self.activation_bytes
+
+    @property
+    def arena_bytes(self) -> int:
+        return self.scratch_offset + self.scratch_bytes
+
+    @property
+    def optimal(self) -> bool:
+        return self.activation_bytes == self.bound_bytes
+
+    def view(self, tensor: Tensor) -> View:
+        height, width, channels = tensor.shape
+        offset = self.places[tensor.name].offset
+        if tensor.order == "CHW":
+            return View(offset, width, 1, height * width, height)
+        return View(offset, width * channels, channels, 1, height)
+
+
+def align(size: int) -> int:
+    return -(-size // ALIGN) * ALIGN
+
+
+def plan(program: Program, selection: Selection, steps: Schedule) -> Layout:
+    """Pack all tensors; the best of several greedy orders."""
+    lives = lifetimes(program, steps)
+    packings = [pack(lives, order) for order in ORDERS]
+    places = min(packings, key=extent)
+    return _layout(program, selection, lives, places, extent(places))
+
+
+def plan_apart(program: Program, selection: Selection, steps: Schedule, gap: int) -> Layout:
+    """Every place for the whole run, `gap` bytes apart: verification finds stray writes with it."""
+    lives, places, offset = lifetimes(program, steps), {}, gap
+    for name, life in lives.items():
+        places[name] = Place(offset, life.size, 0, len(steps.steps) + 1)
+        offset += life.size + gap
+    return _layout(program, selection, lives, places, offset)
+
+
+def _layout(
+    program: Program,
+    selection: Selection,
+    lives: Mapping[str, Place],
+    places: Mapping[str, Place],
+    size: int,
+) -> Layout:
+    homes = roots(program)
+    facts = [(program_call, selection.kernels[program_call.name]) for program_call in _with_code(program, selection)]
+    return Layout(
+        places={name: places[homes[name]] for name in program.tensors},
+        activation_bytes=size,
+        bound_bytes=lower_bound(lives),
+        scratch_bytes=max((kernel.scratch(call) for call, kernel in facts), default=0),
+        state_bytes=max((kernel.state(call) for call, kernel in facts), default=0),
+    )
+
+
+def _with_code(program: Program, selection: Selection) -> list[Call]:
+    return [call for call in program.calls if call.name in selection.kernels]
+
+
+def roots(program: Program) -> dict[str, str]:
+    """The tensor whose place each tensor shares: its own, or that of a code-less call's input."""
+    found = {port.tensor: port.tensor for port in program.inputs}
+    for call in program.calls:
+        found[call.output] = call.output if ops.get(call.op).has_code else found[call.inputs[0]]
+    return found
+
+
+def lifetimes(program: Program, steps: Schedule) -> dict[str, Place]:
+    """Size, first and last step of every place, offsets still 0, in the order they are made."""
+    homes, end = roots(program), len(steps.steps) + 1
+    number = {step.call: i for i, step in enumerate(steps.steps, start=1)}
+    first = {port.tensor: 0 for port in program.inputs}
+    last = dict(first)
+    for call in program.calls:
+        if call.name in number:
+            first[call.output] = last[call.output] = number[call.name]
+            for name in call.inputs:
+                last[homes[name]] = max(last[homes[name]], number[call.name])
+    for port in program.outputs:
+        last[homes[port.tensor]] = end
+    return {name: Place(0, program.tensors[name].size, first[name], last[name]) for name in first}
+
+
+def lower_bound(lives: Mapping[str, Place]) -> int:
+    """The most bytes live at one step."""
+    events = {life.first for life in lives.values()}
+    return max(sum(x.size for x in lives.values() if x.first <= step <= x.last) for step in events)
+
+
+Order = Callable[[Mapping[str, Place]], Sequence[str]]
+ORDERS: tuple[Order, ...] = (
+    lambda lives: sorted(lives, key=lambda name: -lives[name].size),
+    lambda lives: sorted(lives, key=lambda name: (lives[name].first, -lives[name].size)),
+    lambda lives: sorted(lives, key=lambda name: (-lives[name].last, -lives[name].size)),
+    lambda lives: sorted(lives, key=lambda name: -sum(x.size for x in lives.values() if lives[name].meets(x))),
+)
+
+
+def pack(lives: Mapping[str, Place], order: Order) -> dict[str, Place]:
+    """Place by place at the lowest offset where it meets nothing that is live with it."""
+    placed: dict[str, Place] = {}
+    for name in order(lives):
+        life, offset = lives[name], 0
+        rivals = sorted((p for p in placed.values() if p.meets(life)), key=lambda p: p.offset)
+        for rival in rivals:
+            if offset + life.size <= rival.offset:
+                break
+            offset = max(offset, rival.offset + rival.size)
+        placed[name] = Place(offset, life.size, life.first, life.last)
+    return placed
+
+
+def extent(places: Mapping[str, Place]) -> int:
+    return max(place.offset + place.size for place in places.values())
+
+
+def text(program: Program, selection: Selection, layout: Layout) -> str:
+    """plan.txt: call order, kernels, views, first and last use."""
+    verdict = "optimal: equal to the lower bound" if layout.optimal else f"lower bound {layout.bound_bytes}"
+    lines = [
+        f"plan of {program.name}, layer by layer",
+        f"activation_bytes {layout.activation_bytes} ({verdict})",
+        f"scratch_bytes {layout.scratch_bytes}",
+        f"state_bytes {layout.state_bytes}",
+        f"arena_bytes {layout.arena_bytes}",
+        "",
+    ]
+    for name, tensor in program.tensors.items():
+        place, view = layout.places[name], layout.view(tensor)
+        lines.append(
+            f"tensor {name} offset {place.offset} size {place.size} first {place.first} last {place.last} "
+            f"row {view.row} pixel {view.pixel} plane {view.plane} ring {view.ring}"
+        )
+    lines.append("")
+    for number, call in enumerate(_with_code(program, selection), start=1):
+        kernel = selection.kernels[call.name]
+        lines.append(
+            f"step {number} {call.name} {kernel.symbol} in {' '.join(call.inputs)} out {call.output} "
+            f"scratch {kernel.scratch(call)} state {kernel.state(call)}"
+        )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Program <-> text and constants: `program.txt` for people and diffs, `program.npz` for the arrays it names.
+
+Scales are C99 hexadecimal floats, so that the text is exact. `bound` lines are derived: printed, never read.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eightbit import ops
+from eightbit.check import accumulator_bounds
+from eightbit.errors import InputError
+from eightbit.program import Call, Port, Program, Tensor
+
+HEADER = "eightbit program 1"
+EPOCH = (1980, 1, 1, 0, 0, 0)  # zip entries carry a date; bytes must not depend on today's
+
+
+def print_program(program: Program) -> str:
+    """The Program as text; `parse` reads it back."""
+    lines = [HEADER, f"name {json.dumps(program.name)}"]
+    for kind, ports in (("input", program.inputs), ("output", program.outputs)):
+        for port in ports:
+            shape = "x".join(map(str, port.shape)) or "scalar"
+            lines.append(f"{kind} {json.dumps(port.name)} {shape} = {port.tensor}")
+    made = {call.output for call in program.calls}
+    lines += [_tensor(tensor) for tensor in program.tensors.values() if tensor.name not in made]
+    for call in program.calls:
+        lines += ["", *_call(program, call)]
+    return "\n".join(lines) + "\n"
+
+
+def _tensor(tensor: Tensor) -> str:
+    shape = "x".join(map(str, tensor.shape))
+    scale = f"scale {float(tensor.scale).hex()} zero_point {tensor.zero_point}"
+    return f"tensor {tensor.name} s8 {shape} {tensor.order} {scale} value {json.dumps(tensor.value)}"
+
+
+def _call(program: Program, call: Call) -> list[str]:
+    lines = [f"call {call.name} = {call.op} {' '.join(call.inputs)}"]
+    lines.append("  " + _tensor(program.tensors[call.output]))
+    shown = [f"{item.name}={_param(getattr(call.params, item.name))}" for item in fields(call.params)]
+    lines += ["  params " + " ".join(shown)] if shown else []
+    for role, array in call.consts.items():
+        lines.append(f"  const {role} {array.dtype} {'x'.join(map(str, array.shape))}")
+    bounds = accumulator_bounds(program, call)
+    if bounds is not None:
+        worst = int(bounds.max())
+        lines.append(f"  bound |acc| <= {worst} < 2^{worst.bit_length()}, per channel {' '.join(map(str, bounds))}")
+    lines += [f"  from {json.dumps(origin)}" for origin in call.origin]
+    return lines
+
+
+def _param(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def constants_file(program: Program) -> bytes:
+    """All constants as an .npz with deterministic bytes: stored, not deflated, and a fixed date."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in program.arrays():
+            entry = io.BytesIO()
+            np.lib.format.write_array(entry, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), entry.getvalue())
+    return buffer.getvalue()
+
+
+def load_program(path: str | Path) -> Program:
+    """Read `program.txt` and the `program.npz` beside it."""
+    text_path = Path(path)
+    try:
+        text = text_path.read_text(encoding="utf-8")
+        with np.load(text_path.with_suffix(".npz"), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except Exception as error:  # zip, NumPy and file errors alike
+        raise InputError(
+            "cannot read the program",
+            where=str(path),
+            why=str(error) or type(error).__name__,
+            hint="program.txt needs the program.npz of the same build beside it",
+        ) from error
+    return parse(text, arrays, str(path))
+
+
+def parse(text: str, arrays: dict[str, NDArray[Any]], where: str) -> Program:
+    """The Program that `print_program` printed, with its constants by `call.role`."""
+    reader = _Reader(arrays)
+    lines = text.splitlines()
+    if not lines or lines[0] != HEADER:
+        raise InputError("not an eightbit program", where=where, why=f"its first line is not {HEADER!r}")
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            reader.line(line)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise InputError(
+                "cannot read the program",
+                where=f"{where}, line {number}: {line.strip()[:80]}",
+                why=str(error) or type(error).__name__,
+                hint="build it again with `eightbit compile`",
+            ) from error
+    return reader.program()
+
+
+class _Reader:
+    """Builds a Program line by line."""
+
+    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self.arrays = arrays
+        self.name = ""
+        self.ports: dict[str, list[Port]] = {"input": [], "output": []}
+        self.tensors: dict[str, Tensor] = {}
+        self.calls: list[dict[str, Any]] = []
+
+    def line(self, line: str) -> None:
+        keyword, _, rest = line.strip().partition(" ")
+        if keyword and keyword != "bound":
+            getattr(self, f"_{keyword}_line")(rest)
+
+    def _name_line(self, rest: str) -> None:
+        self.name = json.loads(rest)
+
+    def _input_line(self, rest: str) -> None:
+        self.ports["input"].append(_port(rest))
+
+    def _output_line(self, rest: str) -> None:
+        self.ports["output"].append(_port(rest))
+
+    def _tensor_line(self, rest: str) -> None:
+        left, _, value = rest.partition(" value ")
+        name, kind, shape, order, _, scale, _, zero_point = left.split()
+        if kind != "s8":
+            raise ValueError(f"unknown element type {kind!r}")
+        height, width, channels = map(int, shape.split("x"))
+        scale_value = float.fromhex(scale)
+        self.tensors[name] = Tensor(
+            name, (height, width, channels), scale_value, int(zero_point), json.loads(value), order
+        )
+
+    def _call_line(self, rest: str) -> None:
+        name, _, right = rest.partition(" = ")
+        op, *inputs = right.split()
+        ops.get(op)
+        self.calls.append(
+            {
+                "name": name,
+                "op": op,
+                "inputs": tuple(inputs),
+                "output": name,
+                "params": {},
+                "consts": {},
+                "origin": [],
+            }
+        )
+
+    def _params_line(self, rest: str) -> None:
+        call = self.calls[-1]
+        hints = get_type_hints(ops.get(call["op"]).Params)
+        for item in shlex.split(rest):
+            key, _, value = item.partition("=")
+            call["params"][key] = _parsed(value, hints[key])
+
+    def _const_line(self, rest: str) -> None:
+        role, dtype, shape = rest.split()
+        call = self.calls[-1]
+        array = self.arrays[f"{call['name']}.{role}"]
+        if (str(array.dtype), "x".join(map(str, array.shape))) != (dtype, shape):
+            raise ValueError(f"the array is {array.dtype} {array.shape}")
+        call["consts"][role] = array
+
+    def _from_line(self, rest: str) -> None:
+        self.calls[-1]["origin"].append(json.loads(rest))
+
+    def program(self) -> Program:
+        calls = tuple(
+            Call(
+                **{
+                    **call,
+                    "params": ops.get(call["op"]).Params(**call["params"]),
+                    "origin": tuple(call["origin"]),
+                }
+            )
+            for call in self.calls
+        )
+        return Program(self.name, tuple(self.ports["input"]), tuple(self.ports["output"]), self.tensors, calls)
+
+
+def _port(rest: str) -> Port:
+    left, _, tensor = rest.rpartition(" = ")
+    name, _, shape = left.rpartition(" ")
+    dims = () if shape == "scalar" else tuple(map(int, shape.split("x")))
+    return Port(json.loads(name), tensor, dims)
+
+
+def _parsed(value: str, hint: Any) -> Any:
+    if hint is int:
+        return int(value)
+    return value if hint is str else tuple(map(int, value.split(",")))

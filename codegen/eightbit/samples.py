@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples: one array [n, ...] per model input, each row one input without its batch axis; labels optional."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eightbit.errors import InputError
+
+LABELS = "labels"
+Source = str | Path | Mapping[str, ArrayLike] | ArrayLike
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Float32 arrays [n, *ONNX input shape] by input name, and labels int64 [n] if known."""
+
+    arrays: Mapping[str, NDArray[np.float32]]
+    labels: NDArray[np.int64] | None
+    count: int
+
+    def row(self, index: int) -> dict[str, NDArray[np.float32]]:
+        return {name: array[index] for name, array in self.arrays.items()}
+
+    def first(self, count: int) -> Samples:
+        labels = None if self.labels is None else self.labels[:count]
+        return Samples({k: v[:count] for k, v in self.arrays.items()}, labels, min(count, self.count))
+
+
+def read(source: Source, shapes: Mapping[str, tuple[int, ...]]) -> Samples:
+    """Samples for inputs of the given shapes (as the model states them), checked."""
+    where = str(source) if isinstance(source, str | Path) else "samples"
+    found = _open(source, where, list(shapes))
+    labels = found.pop(LABELS, None) if LABELS not in shapes else None
+    _same_names(set(found), list(shapes), where)
+    arrays = {name: _fit(name, found[name], shape, where) for name, shape in shapes.items()}
+    counts = {name: len(array) for name, array in arrays.items()}
+    if len(set(counts.values())) != 1 or 0 in counts.values():
+        raise InputError(
+            "the inputs have different numbers of samples" if any(counts.values()) else "there are no samples",
+            where=where,
+            why=", ".join(f"{name!r} has {n}" for name, n in counts.items()),
+            hint="give every input one row per sample",
+        )
+    count = next(iter(counts.values()))
+    return Samples(arrays, _labels(labels, count, where), count)
+
+
+def _open(source: Source, where: str, names: list[str]) -> dict[str, NDArray[Any]]:
+    if isinstance(source, Mapping):
+        return {key: np.asarray(value) for key, value in source.items()}
+    if not isinstance(source, str | Path):
+        if len(names) != 1:
+            raise InputError(
+                "one array cannot serve several inputs",
+                where=where,
+                why=f"the model has the inputs {', '.join(map(repr, names))}",
+                hint="pass a dictionary with one array per input name",
+            )
+        return {names[0]: np.asarray(source)}
+    try:
+        with np.load(source, allow_pickle=False) as archive:
+            if not hasattr(archive, "files"):
+                raise ValueError("it is a single .npy array")
+            return {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        raise _unreadable(where, error) from error
+    except Exception as error:  # zipfile and zlib errors of damaged archives
+        raise _unreadable(where, error) from error
+
+
+def _unreadable(where: str, error: Exception) -> InputError:
+    return InputError(
+        "cannot read the samples",
+        where=where,
+        why=str(error).splitlines()[0] if str(error) else type(error).__name__,
+        hint="save them with numpy.savez(file, **{input_name: array})",
+    )
+
+
+def _same_names(found: set[str], wanted: list[str], where: str) -> None:
+    if found == set(wanted):
+        return
+    raise InputError(
+        "the samples do not match the model's inputs",
+        where=where,
+        why=f"they hold {sorted(found)}, the model's inputs are {wanted}",
+        hint="name each array like its model input (and `labels` for class numbers)",
+    )
+
+
+def _fit(name: str, array: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArray[np.float32]:
+    row = shape[1:] if shape[:1] == (1,) else shape
+    if array.ndim < 1 or array.shape[1:] not in (row, shape):
+        raise InputError(
+            f"samples of input {name!r} have the wrong shape",
+            where=where,
+            why=f"the array is {list(array.shape)}, the model wants [n, {', '.join(map(str, row))}]",
+            hint="one row per sample, without the batch axis",
+        )
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"samples of input {name!r} are not numbers", where=where, why=f"their type is {array.dtype}")
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(array, np.float32).reshape(len(array), *shape)
+    if not np.isfinite(values).all():
+        bad = int(np.flatnonzero(~np.isfinite(values).reshape(len(array), -1).all(axis=1))[0])
+        raise InputError(
+            f"samples of input {name!r} are not finite",
+            where=where,
+            why=f"sample {bad} holds NaN or infinity",
+            hint="remove or repair such samples: ranges are measured on them",
+        )
+    return values
+
+
+def _labels(labels: NDArray[Any] | None, count: int, where: str) -> NDArray[np.int64] | None:
+    if labels is None:
+        return None
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise InputError(
+            "labels must be one integer per sample",
+            where=where,
+            why=f"they are {labels.dtype}{list(labels.shape)} for {count} samples",
+            hint="save labels as an int64 array [n]",
+        )
+    return labels.astype(np.int64)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which kernel makes each call: the first of the target's ISA folders whose facts accept it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from eightbit import kernels, ops
+from eightbit.errors import InputError
+from eightbit.kernels.kernel import Kernel
+from eightbit.program import Call, Program
+from eightbit.target import Target
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The kernel of every call that has code, by call name."""
+
+    kernels: Mapping[str, Kernel]
+
+    def text(self) -> str:
+        return "".join(f"{call}: {kernel.symbol}\n" for call, kernel in self.kernels.items())
+
+
+def select(program: Program, target: Target) -> Selection:
+    """Choose kernels; a refused call names every reason."""
+    chosen = {call.name: _choose(program, call, target) for call in program.calls if ops.get(call.op).has_code}
+    return Selection(chosen)
+
+
+def _choose(program: Program, call: Call, target: Target) -> Kernel:
+    inputs = tuple(program.tensors[name] for name in call.inputs)
+    reasons = []
+    for isa in target.isa:
+        for kernel in kernels.of_isa(isa).get(call.op, ()):
+            reason = kernel.accepts(call, inputs)
+            if not reason and not kernel.planar and any(t.order == "CHW" for t in inputs):
+                reason = "it does not read planes"
+            if not reason:
+                return kernel
+            reasons.append(f"{kernel.symbol}: {reason}")
+    raise InputError(
+        f"no kernel for {call.name} ({call.op})",
+        where=", ".join(call.origin) or call.name,
+        why="; ".join(reasons) or f"none of the folders {', '.join(target.isa)} has one",
+        hint="list `ref` last in the target's isa: it has every operator",
+    )

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compile the C, run it, and compare every byte with the simulator.
+
+Three builds: the files of out/ as they lie there, plain (outputs) and traced (every row of every call), and a
+temporary emission in which all tensors have places of their own with guard bytes between. Each sample runs twice.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eightbit import emit, plan, simulate
+from eightbit.errors import EightbitError, InputError
+from eightbit.fixed import Int8
+from eightbit.program import Program, stored
+from eightbit.schedule import schedule
+from eightbit.select import Selection, select
+from eightbit.target import Target
+
+GAP = 16  # guard bytes between tensors in the build with separate places
+DEFAULT_FLAGS = ("-O2",)
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror")
+TIMEOUT = 600  # seconds for one chunk of samples
+PACKAGES = {"gcc": "gcc", "clang": "clang"}
+
+
+class BuildError(EightbitError):
+    """The C of a build does not compile or crashes: the answer of verify is no."""
+
+    exit_status = 1
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first place where C and simulator differ. `element` counts within the row, in memory order."""
+
+    build: str
+    sample: int
+    call: str
+    row: int
+    element: int
+    expected: int
+    got: int
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What verify found. `differing_bytes` counts outputs and traced rows of all builds and both runs."""
+
+    samples: int
+    differing_bytes: int
+    compared_bytes: int
+    guards_intact: bool
+    first_difference: Difference | None
+    target: str
+    compiler: str
+    flags: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return self.differing_bytes == 0 and self.guards_intact
+
+    def json(self) -> dict[str, Any]:
+        document = asdict(self)
+        if self.first_difference is None:
+            del document["first_difference"]
+        return document
+
+
+@dataclass(frozen=True)
+class _Build:
+    """One compiled variant of a model: its label, binary, and whether it traces rows."""
+
+    label: str
+    binary: Path
+    traced: bool
+
+
+def verify(
+    out: Path,
+    program: Program,
+    target: Target,
+    inputs: Mapping[str, Int8],
+    cc: str = "gcc",
+    cflags: Sequence[str] = DEFAULT_FLAGS,
+) -> VerifyResult:
+    """Run the C in folder `out` on input batches and compare with the simulation of `program`."""
+    if shutil.which(cc) is None:
+        raise InputError(
+            f"there is no compiler {cc!r}",
+            where="--cc",
+            why="it is not on the PATH",
+            hint=f"apt install {PACKAGES.get(cc, cc)}, or name another one with --cc",
+        )
+    selection = select(program, target)
+    with tempfile.TemporaryDirectory(prefix="eightbit-verify-") as folder:
+        builds = _compile_all(Path(folder), out, program, selection, cc, cflags)
+        return _compare_all(Path(folder), builds, program, selection, inputs, target.name, cc, tuple(cflags))
+
+
+def _compile_all(
+    work: Path, out: Path, program: Program, selection: Selection, cc: str, cflags: Sequence[str]
+) -> list[_Build]:
+    steps = schedule(program, selection)
+    apart_layout = plan.plan_apart(program, selection, steps, GAP)
+    apart = emit.emit(program, selection, steps, apart_layout)
+    apart_folder = work / "apart"
+    apart_folder.mkdir()
+    for name, text in apart.files.items():
+        (apart_folder / name).write_text(text, encoding="utf-8")
+    context = emit.model_context(program, selection, steps, apart_layout)
+    context["input_total"] = sum(port["size"] for port in context["inputs"])
+    gaps = _gaps(apart_layout)
+    return [
+        _compile(work / "traced", out, context, "", True, cc, cflags),  # first: it names where bits differ
+        _compile(work / "plain", out, context, "", False, cc, cflags),
+        _compile(work / "separate", apart_folder, context, gaps, True, cc, cflags),
+    ]
+
+
+def _gaps(layout: plan.Layout) -> str:
+    places = sorted({(place.offset, place.size) for place in layout.places.values()})
+    starts = [0, *(offset + size for offset, size in places)]
+    ends = [*(offset for offset, _ in places), layout.activation_bytes]
+    return ", ".join(f"{{ {a}, {b - a} }}" for a, b in zip(starts, ends, strict=True))
+
+
+def _compile(
+    work: Path, source: Path, context: dict[str, Any], gaps: str, traced: bool, cc: str, cflags: Sequence[str]
+) -> _Build:
+    work.mkdir()
+    name = context["name"]
+    (work / "verify_main.c").write_text(emit.render("verify_main.c.j2", context | {"gaps": gaps}))
+    (work / "verify_trace.h").write_text(emit.render("verify_trace.h.j2", {"trace": traced}))
+    # The model sees no folder but its own: a temporary header must not shadow one of out/.
+    model, binary = work / "model.o", work / "run"
+    hook = ["-include", str(work / "verify_trace.h")] if traced else []
+    _run_compiler([cc, *STRICT, *cflags, "-I", str(source), *hook, "-c", str(source / f"{name}.c"), "-o", str(model)])
+    main = ["-std=c99", *cflags, "-I", str(source), "-I", str(work), str(work / "verify_main.c"), str(model)]
+    _run_compiler([cc, *main, "-o", str(binary)])
+    return _Build(work.name, binary, traced)
+
+
+def _run_compiler(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError(
+            "the C does not compile",
+            where=" ".join(command[:1] + command[-3:]),
+            why="\n".join(done.stderr.strip().splitlines()[:12]),
+            hint="were files in the folder changed by hand? Compile the model again",
+        )
+
+
+def _compare_all(
+    work: Path,
+    builds: Sequence[_Build],
+    program: Program,
+    selection: Selection,
+    inputs: Mapping[str, Int8],
+    target: str,
+    cc: str,
+    cflags: tuple[str, ...],
+) -> VerifyResult:
+    count = len(next(iter(inputs.values())))
+    differing, compared, intact = 0, 0, True
+    first: Difference | None = None
+    for start in range(0, count, simulate.CHUNK):
+        piece = {name: array[start : start + simulate.CHUNK] for name, array in inputs.items()}
+        tensors = simulate.run(program, piece)
+        memory = {name: stored(array, program.tensors[name]) for name, array in tensors.items()}
+        (work / "samples.bin").write_bytes(np.concatenate([memory[p.tensor] for p in program.inputs], axis=1).tobytes())
+        for build in builds:
+            order = _written_order(program, selection, build.traced)
+            got, guards = _run(work, build, order, memory, len(next(iter(piece.values()))))
+            want = np.concatenate([memory[name] for name in order], axis=1)[:, None, :]
+            wrong = got != want
+            differing += int(wrong.sum())
+            compared += wrong.size
+            intact = intact and guards
+            if first is None and wrong.any():
+                first = _first(build, program, order, got, want, wrong, start)
+    return VerifyResult(count, differing, compared, intact, first, target, cc, cflags)
+
+
+def _written_order(program: Program, selection: Selection, traced: bool) -> list[str]:
+    """The tensors a driver writes for one run: rows of each call in order, then the outputs."""
+    rows = [call.output for call in program.calls if call.name in selection.kernels] if traced else []
+    return [*rows, *(port.tensor for port in program.outputs)]
+
+
+def _run(
+    work: Path, build: _Build, order: Sequence[str], memory: Mapping[str, Int8], count: int
+) -> tuple[NDArray[np.int8], bool]:
+    """What the C made: s8 [samples, 2 runs, bytes], and whether all guards were intact."""
+    results = work / "results.bin"
+    try:
+        done = subprocess.run(
+            [build.binary, work / "samples.bin", results],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BuildError("the C does not end", where=build.label, why=f"no end after {TIMEOUT} s") from error
+    size = sum(memory[name].shape[1] for name in order) + 1
+    raw = np.frombuffer(results.read_bytes(), np.int8) if results.exists() else np.empty(0, np.int8)
+    if done.returncode or raw.size != count * 2 * size:
+        raise BuildError(
+            "the C crashes",
+            where=f"{build.label} build",
+            why=f"exit status {done.returncode}\n" + "\n".join(done.stderr.strip().splitlines()[:12]),
+        )
+    shaped = raw.reshape(count, 2, size)
+    return shaped[:, :, :-1], bool((shaped[:, :, -1] == 1).all())
+
+
+def _first(
+    build: _Build,
+    program: Program,
+    order: Sequence[str],
+    got: NDArray[np.int8],
+    want: NDArray[np.int8],
+    wrong: NDArray[np.bool_],
+    start: int,
+) -> Difference:
+    """Name the first difference of the first differing sample, in the order in which rows are made."""
+    sample, run, position = (int(i) for i in np.argwhere(wrong)[0])
+    expected, found = int(want[sample, 0, position]), int(got[sample, run, position])
+    for name in order:
+        tensor = program.tensors[name]
+        if position < tensor.size:
+            break
+        position -= tensor.size
+    row_size = tensor.size // tensor.shape[0]
+    producer = program.producer(name)
+    call = producer.name if producer is not None else name
+    return Difference(build.label, start + sample, call, position // row_size, position % row_size, expected, found)

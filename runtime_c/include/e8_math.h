@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: 0BSD */
+/* The integer arithmetic that defines every bit; its twin is codegen/eightbit/fixed.py.
+ *
+ * `>>` is floor everywhere. int may have 16 bits: operands become e8_s32 before a product or a shift. */
+#ifndef E8_MATH_H
+#define E8_MATH_H
+
+#include "e8_types.h"
+
+/* floor(a * b / 2^32) for any a and b: in [-2^30, 2^30]. */
+E8_INLINE e8_s32 e8_mulhi_s32(e8_s32 a, e8_s32 b)
+{
+    return (e8_s32)(((e8_s64)a * b) >> 32);
+}
+
+/* v clamped to [lo, hi]. Needs -128 <= lo <= hi <= 127. */
+E8_INLINE e8_s8 e8_clamp_s8(e8_s32 v, e8_s32 lo, e8_s32 hi)
+{
+    return (e8_s8)(v < lo ? lo : v > hi ? hi : v);
+}
+
+/* clamp((mulhi(acc << lshift, mult) + c) >> rshift), where c = (zp << rshift) + 2^(rshift - 1).
+ *
+ * Floors compose, so this is one round-half-up of acc * mult * 2^(lshift - 32 - rshift) + zp.
+ * Needs |acc| < 2^(31 - lshift), 0 <= mult < 2^31, 1 <= rshift <= 23, -128 <= zp <= 127.
+ * Then -2^30 <= mulhi < 2^30 and -2^30 < c < 2^30: the sum fits 32 bits (at rshift = 24 it would not). */
+E8_INLINE e8_s8 e8_requantise_s8(e8_s32 acc, e8_s32 mult, e8_s16 lshift, e8_s32 c, e8_s16 rshift, e8_s16 lo,
+                                 e8_s16 hi)
+{
+    const e8_s32 shifted = (e8_s32)((e8_u32)acc << lshift);
+
+    return e8_clamp_s8((e8_mulhi_s32(shifted, mult) + c) >> rshift, lo, hi);
+}
+
+#endif

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The portable kernels where int has 16 bits and constants live in another address space: an ATmega2560, simulated."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from eightbit import ops
+from eightbit.cstruct import initialiser, struct_name
+from kernels.cases import Case
+from kernels.driver import RUNTIME, Job, facts, job, kernel_files
+
+CASES = 4  # per kernel
+MOST_CONSTANTS, MOST_ELEMENTS = 1200, 500  # bytes of a case, so that all fit 64 KiB of flash and 8 KiB of RAM
+CTYPES = {"int8": "e8_s8", "int16": "e8_s16", "int32": "e8_s32", "uint32": "e8_u32"}
+MAIN = """
+#include <avr/io.h>
+#include <avr/sleep.h>
+#include <avr/interrupt.h>
+static e8_s8 input[ELEMENTS], output[ELEMENTS + 1];
+static e8_s32 state[ELEMENTS / 4];
+static void put(char c) { while (!(UCSR0A & (1 << UDRE0))) { } UDR0 = (uint8_t)c; }
+static void number(unsigned n) { if (n > 9) number(n / 10); put((char)('0' + n % 10)); }
+static void load(const e8_s8 E8_ROM *x, unsigned n)
+{
+    unsigned i;
+    for (i = 0; i < n; i++) input[i] = x[i];
+    for (i = 0; i < ELEMENTS + 1; i++) output[i] = 0x55;
+}
+static void report(unsigned index, const e8_s8 E8_ROM *y, unsigned n)
+{
+    unsigned i, wrong = output[n] != 0x55;
+    for (i = 0; i < n; i++) wrong += output[i] != y[i];
+    put('<'); number(index); put(':'); number(wrong); put('>'); put('\\n');
+}
+"""
+
+
+def small_jobs() -> list[Job]:
+    jobs = []
+    for source in kernel_files():
+        if source.parent.name != "ref":
+            continue
+        case_of = importlib.import_module(f"ops.test_{facts(source).op}").case
+        drawn: list[Job] = []
+        for index in range(1000):
+            rng = np.random.default_rng([7, index])
+            case: Case = case_of(rng)
+            constants = sum(array.nbytes for array in case.call.consts.values())
+            if constants <= MOST_CONSTANTS and max(case.inputs[0].size, case.output.size) <= MOST_ELEMENTS:
+                drawn.append(job(source, case, rng))
+            if len(drawn) == CASES:
+                break
+        jobs += drawn
+    return jobs
+
+
+def array(name: str, values: NDArray[Any]) -> str:
+    numbers = ", ".join(str(int(v)) for v in values.ravel())
+    return f"static const {CTYPES[values.dtype.name]} E8_ROM {name}[] = {{ {numbers} }};"
+
+
+def view(name: str, case: Case, which: str) -> str:
+    """The e8_rows of a whole tensor in the buffer `which`."""
+    tensor = case.inputs[0] if which == "input" else case.output
+    height, width, channels = tensor.shape
+    row, pixel, plane = (width, 1, height * width) if tensor.order == "CHW" else (width * channels, channels, 1)
+    return f"e8_rows {name} = {{ {which}, {row}, {pixel}, {plane}, {height} }};"
+
+
+def function(index: int, job_: Job) -> str:
+    """One case as C: its constants, and a function that runs it and reports the bytes that differ."""
+    case, kernel = job_.case, job_.facts
+    streams = kernel.pack(case.call)
+    x = case.arrays[0].transpose(0, 3, 1, 2) if case.inputs[0].order == "CHW" else case.arrays[0]
+    lines = [array(f"c{index}_{role}", values) for role, values in streams.items()]
+    lines += [array(f"c{index}_x", x), array(f"c{index}_y", case.expected())]
+    lines.append(f"static const {struct_name(ops.get(case.call.op))} E8_ROM c{index}_p = "
+                 f"{{ {initialiser(case.call.params)} }};")  # fmt: skip
+    weights = f"c{index}_{next(iter(streams))}" if streams else "0"
+    if kernel.weights_type:
+        pointers = ", ".join(f".{role} = c{index}_{role}" for role in streams)
+        lines.append(f"static const {kernel.weights_type} E8_ROM c{index}_w = {{ {pointers} }};")
+        weights = f"&c{index}_w"
+    lines += [f"static void case_{index}(void)", "{", view("in", case, "input"), view("out", case, "output")]
+    lines += ["e8_call at = { &in, &out, 0, 0, 0, state };", f"load(c{index}_x, {case.inputs[0].size});"]
+    for launch in job_.placement.launches:
+        lines.append(f"at.y = {launch.y}; at.n = {launch.n}; {kernel.symbol}(&c{index}_p, {weights}, &at);")
+    return "\n".join([*lines, f"report({index}, c{index}_y, {case.output.size});", "}", ""])
+
+
+@pytest.fixture(scope="module")
+def program_text() -> str:
+    jobs = small_jobs()
+    includes = [f'#include "{path}"' for path in kernel_files() if path.parent.name == "ref"]
+    main = ["int main(void)", "{", "UCSR0B = 1 << TXEN0;", *(f"case_{i}();" for i in range(len(jobs)))]
+    main += ["cli();", "sleep_mode();", "return 0;", "}"]
+    functions = [function(index, item) for index, item in enumerate(jobs)]
+    head = MAIN.replace("ELEMENTS", str(MOST_ELEMENTS))
+    return "\n".join([*includes, head, *functions, *main, ""])
+
+
+def test_every_kernel_makes_the_same_bits_on_an_8_bit_processor(program_text: str, tmp_path: Path) -> None:
+    source, elf = tmp_path / "main.c", tmp_path / "main.elf"
+    source.write_text(program_text)
+    command = ["avr-gcc", "-mmcu=atmega2560", "-std=gnu99", "-Os", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run([*command, f"-I{RUNTIME / 'include'}", source, "-o", elf], check=True)
+    ran = subprocess.run(
+        ["simavr", "-m", "atmega2560", "-f", "16000000", elf], capture_output=True, text=True, check=True, timeout=120
+    )
+    found = re.findall(r"<(\d+):(\d+)>", ran.stdout + ran.stderr)
+    assert found == [(str(i), "0") for i in range(CASES * len(kernel_files()))], ran.stdout + ran.stderr

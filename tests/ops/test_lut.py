@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables: their entries against the real functions, and the cases of their kernels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eightbit.ops.lut import Params, table
+from kernels.cases import Case, Rng, make, sized_shape, tensor, values
+
+
+def case(rng: Rng) -> Case:
+    shape = sized_shape(rng)
+    params = Params(w=shape[1], ch=shape[2], function="Tanh")
+    return make("lut", params, {"table": values(rng, (256,))}, [tensor("x", shape)], tensor("y", shape), rng)
+
+
+def test_the_result_for_minus_128_comes_first() -> None:
+    entries = np.roll(np.arange(-128, 128), 1).astype(np.int8)
+    made = make(
+        "lut", Params(w=1, ch=3, function="Tanh"), {"table": entries}, [tensor("x", (1, 1, 3))],
+        tensor("y", (1, 1, 3)), np.random.default_rng(0),
+    )  # fmt: skip
+    x = np.array([-128, 0, 127], np.int8).reshape(1, 1, 1, 3)
+    assert replace(made, arrays=(x,)).expected().ravel().tolist() == [127, -1, 126]
+
+
+@pytest.mark.parametrize(("function", "real"), [("Tanh", np.tanh), ("Sigmoid", lambda x: 1 / (1 + np.exp(-x)))])
+def test_entries_are_the_real_function_rounded_and_saturated(function: str, real: np.ufunc) -> None:
+    x, y = tensor("x", (1, 1, 1), scale=0.0625, zero=-7), tensor("y", (1, 1, 1), scale=0.0078125, zero=3)
+    exact = real((np.arange(-128, 128) + 7) * 0.0625) / 0.0078125 + 3
+    assert np.abs(table(function, x, y) - np.clip(exact, -128, 127)).max() <= 0.5
+
+
+def test_half_of_a_sigmoid_is_exact() -> None:
+    x, y = tensor("x", (1, 1, 1), scale=0.5), tensor("y", (1, 1, 1), scale=1 / 256, zero=-128)
+    assert table("Sigmoid", x, y)[128] == 0

@@ -7,6 +7,7 @@ import logging
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +26,10 @@ from random_graphs import run_float
 Array = npt.NDArray[np.float32]
 Samples = dict[str, Array]
 MOVES = {"Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity"}
-FUSED = {"Relu", "Clip", "BatchNormalization"}
 NO_ERROR = 200.0  # dB, for equal arrays
 
 
-def sqnr(want: Array, got: Array) -> float:
+def sqnr(want: npt.NDArray[np.floating[Any]], got: npt.NDArray[np.floating[Any]]) -> float:
     """10 log10(sum y^2 / sum e^2) over all samples; both are [n, ...] with as many elements."""
     y = want.astype(np.float64).reshape(len(want), -1)
     noise = float(np.square(y - got.astype(np.float64).reshape(len(got), -1)).sum())
@@ -140,13 +140,6 @@ def quantise_static(model: onnx.ModelProto, calibration: Samples) -> onnx.ModelP
         return onnx.load(path)
 
 
-def ends_in_float(quantised: onnx.ModelProto, output: str) -> bool:
-    """Whether an output of a QDQ model is not rounded to 8 bits (that of a Tanh, for instance)."""
-    made = producers(quantised)
-    value = origin(made, output, MOVES)
-    return value not in made or made[value].op_type != "DequantizeLinear"
-
-
 def affine(values: Array, softmax: bool = False) -> tuple[np.float32, int]:
     """(scale, zero point) of s8 over the range of `values`, zero included; a Softmax has 1/256 and -128."""
     if softmax:
@@ -156,10 +149,16 @@ def affine(values: Array, softmax: bool = False) -> tuple[np.float32, int]:
     return np.float32(scale), int(np.clip(round(-128 - low / scale), -128, 127))
 
 
+def rounded(calibration: Array, values: Array) -> Array:
+    """Values rounded to s8 with the range that calibration gives."""
+    scale, zero = affine(calibration)
+    steps: Array = np.clip(np.round(values / scale) + zero, -128, 127) - zero
+    return steps * scale
+
+
 def ceiling(calibration: Array, want: Array) -> float:
     """SQNR of the exact float output after nothing but rounding to s8, its range from calibration."""
-    scale, zero = affine(calibration)
-    return sqnr(want, (np.clip(np.round(want / scale) + zero, -128, 127) - zero) * scale)
+    return sqnr(want, rounded(calibration, want))
 
 
 class Activations:
@@ -171,21 +170,23 @@ class Activations:
         inner = [name for name in self.made if self.stored(name)]
         self.values = [*calibration, *inner]
         self.observed = observe(model, inner, calibration)
-        self.want = run_float(model, calibration)
 
     def stored(self, value: str) -> bool:
-        """An 8-bit tensor of its own: no constant, and not only read by what fuses into its producer."""
+        """An 8-bit tensor with a range of its own, which a move or what a clamp follows has not."""
         made, after = self.made[value].op_type, [n for n in self.model.graph.node if value in n.input]
-        output = value in [v.name for v in self.model.graph.output]
-        fuses = made in {"Conv", "Gemm", "MatMul", *FUSED} and len(after) == 1 and after[0].op_type in FUSED
-        return made != "Constant" and (output or not fuses)
+        if made in {"Constant", "MaxPool", *MOVES}:
+            return False
+        if len(after) != 1 or value in [v.name for v in self.model.graph.output]:
+            return True
+        folds = made in ("Conv", "Gemm") and after[0].op_type == "BatchNormalization"
+        return not folds and after[0].op_type not in ("Relu", "Clip")
 
-    def sqnr_with(self, chosen: list[str]) -> float:
-        """SQNR of the worst output on the calibration samples when the values `chosen` are rounded."""
-        got = run_float(self.rounded(chosen), self.calibration)
-        return min(sqnr(want, got[name]) for name, want in self.want.items())
+    def sqnr_with(self, chosen: list[str], samples: Samples) -> dict[str, float]:
+        """SQNR by output when the values `chosen` are rounded and nothing else is."""
+        want, got = run_float(self.model, samples), run_float(self.rounding(chosen), samples)
+        return {name: sqnr(want[name], got[name]) for name in want}
 
-    def rounded(self, chosen: list[str]) -> onnx.ModelProto:
+    def rounding(self, chosen: list[str]) -> onnx.ModelProto:
         """Q and DQ after each chosen value: readers of an input are redirected, producers write aside."""
         result = onnx.ModelProto()
         result.CopyFrom(self.model)
@@ -214,9 +215,8 @@ class Activations:
         graph.node.append(helper.make_node("DequantizeLinear", [f"{value}/q", *names], [target]))
 
     def explain(self) -> str:
-        """One line: all activations in 8 bits, and the one that alone costs most."""
-        alone = {name: self.sqnr_with([name]) for name in self.values}
+        """The value that costs most when it alone is rounded, by its operator."""
+        alone = {name: min(self.sqnr_with([name], self.calibration).values()) for name in self.values}
         worst = min(alone, key=lambda name: alone[name])
         op = self.made[worst].op_type if worst in self.made else "input"
-        every = self.sqnr_with(self.values)
-        return f"activations alone {every:.1f}; worst is {op} {worst[:24]!r} with {alone[worst]:.1f}"
+        return f"worst alone: {op} {worst[:24]!r} with {alone[worst]:.1f}"

@@ -18,8 +18,21 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from eightbit.fixed import (
-    M15_BITS, M15_MAX_K, M31_BITS, M31_MAX_K, SCALE_FLOOR, Shifts, activation_scale, choose_shifts, dequantise,
-    mulhi, quantise, requantise, round_half_up, rounded_multiplier, rounding_constant,
+    M15_BITS,
+    M15_MAX_K,
+    M31_BITS,
+    M31_MAX_K,
+    SCALE_FLOOR,
+    Shifts,
+    activation_scale,
+    choose_shifts,
+    dequantise,
+    mulhi,
+    quantise,
+    requantise,
+    round_half_up,
+    rounded_multiplier,
+    rounding_constant,
 )  # fmt: skip
 
 INCLUDE = Path(__file__).parents[1] / "runtime_c" / "include"
@@ -161,7 +174,7 @@ def multiplier(largest: Fraction, bits: int, shifts: Shifts) -> int:
 def test_shifts_are_the_finest_for_which_the_multiplier_fits(largest: Fraction, kind: tuple[int, int]) -> None:
     bits, max_k = kind
     shifts = choose_shifts(largest, bits, max_k)
-    assert 0 <= shifts.lshift
+    assert shifts.lshift >= 0
     assert 1 <= shifts.rshift <= max_k
     assert multiplier(largest, bits, shifts) < 1 << bits
     assert shifts.lshift == 0 or shifts.rshift == 1
@@ -210,7 +223,7 @@ def test_powers_of_two_use_their_whole_multiplier(exponent: int) -> None:
 
 def test_the_scale_floor_leaves_a_multiplier_of_15_bits() -> None:
     shifts = choose_shifts(SCALE_FLOOR, M15_BITS, M15_MAX_K)
-    assert 1 <= multiplier(SCALE_FLOOR, M15_BITS, shifts)
+    assert multiplier(SCALE_FLOOR, M15_BITS, shifts) >= 1
 
 
 @given(scales)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ranges and mean outputs, measured on samples in one pass; everything that needed samples, as JSON.
 
-The range of a group of values that must share a scale is measured on one of them: after the last Relu, Clip
-or MaxPool, where only that one is read (a clamp makes what lies outside it irrelevant).
+Values that must share a scale are measured where their group starts (lower/groups.py).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from eightbit.errors import InputError
 from eightbit.float_run import FloatModel
 from eightbit.graph import Graph
 from eightbit.lower import rule
-from eightbit.lower.groups import range_value, roots
+from eightbit.lower.groups import roots, useful_range
 from eightbit.samples import Samples
 
 TAIL = 1e-5  # share of a convolution's values that may leave its range on each side
@@ -53,9 +52,8 @@ class Calibration:
 
 def calibrate(graph: Graph, samples: Samples) -> Calibration:
     """One pass of the float model over all samples."""
-    groups = {root: range_value(graph, root) for root in roots(graph)}
     linear = {n.outputs[0]: r.channel_axis(graph, n) for n in graph.nodes if (r := rule(n)).channel_axis}
-    observers = {value: _Extremes(_dropped(graph, root, value, samples.count)) for root, value in groups.items()}
+    observers = {value: _Extremes(_dropped(graph, value, samples.count)) for value in roots(graph)}
     sums: dict[str, NDArray[np.float64]] = {}
     model = FloatModel(graph.model, [*observers, *linear])
     for index, made in enumerate(model.each(samples)):
@@ -75,40 +73,46 @@ class _Extremes:
     """The smallest and largest values of a stream, `drop` of each left out; exact, in constant memory."""
 
     def __init__(self, drop: int) -> None:
-        self.keep = drop + 1
+        self.keep, self.seen = drop + 1, 0
         self.low: NDArray[np.float32] = np.empty(0, np.float32)
         self.high: NDArray[np.float32] = np.empty(0, np.float32)
 
     def see(self, values: NDArray[np.float32]) -> None:
         flat, keep = values.ravel(), self.keep
+        self.seen += flat.size
         if keep == 1:
             flat = np.array([flat.min(), flat.max()])
         low, high = np.concatenate([self.low, flat]), np.concatenate([self.high, flat])
         self.low = np.sort(np.partition(low, min(keep, low.size) - 1)[:keep])
         self.high = np.sort(np.partition(high, max(0, high.size - keep))[-keep:])
 
-    def range(self) -> tuple[float, float]:
-        return min(0.0, float(self.low[-1])), max(0.0, float(self.high[0]))
+    def range(self, margin: bool) -> tuple[float, float]:
+        """[low, high]; with `margin` wider by 1/sqrt(n) of its width on each side.
+
+        The largest of n further values lies beyond the largest of n seen by about 1 / (4 ln n) of their range (for
+        normal values). Where n is small the clipped ones are a large share, and cost more than a coarser step.
+        """
+        low, high = float(self.low[-1]), float(self.high[0])
+        wider = (high - low) / math.sqrt(self.seen) if margin else 0.0
+        return min(0.0, low - wider), max(0.0, high + wider)
 
 
-def _dropped(graph: Graph, root: str, value: str, samples: int) -> int:
-    """How many values of a convolution output may be clipped on each side."""
-    producer = graph.producers.get(root)
-    shape = graph.shapes[value]
+def _dropped(graph: Graph, value: str, samples: int) -> int:
+    """How many values of a convolution output may be clipped on each side; none where it is a result."""
+    producer, shape = graph.producers.get(value), graph.shapes[value]
     if producer is None or producer.op_type != "Conv" or math.prod(shape[2:]) < TAIL_POSITIONS:
         return 0
-    if value in graph.outputs or any(r.op_type == "Softmax" for r in graph.readers.get(value, [])):
+    last = value
+    while (reader := graph.only_reader(last)) is not None and rule(reader).keeps_scale:
+        last = reader.outputs[0]
+    if last in graph.outputs or any(reader.op_type == "Softmax" for reader in graph.readers.get(last, [])):
         return 0
     return int(samples * math.prod(shape) * TAIL)
 
 
 def _useful(graph: Graph, value: str, observer: _Extremes) -> tuple[float, float]:
-    """The observed range, less what its only reader cannot tell apart, rounded outward."""
-    low, high = observer.range()
-    reader = graph.only_reader(value)
-    if reader is not None and value not in graph.inputs:
-        floor, ceiling = rule(reader).useful_range
-        low, high = max(low, floor), min(high, ceiling)
+    """The observed range, less what its readers cannot tell apart, rounded outward."""
+    low, high = useful_range(graph, value, *observer.range(margin=value not in graph.inputs))
     if not math.isfinite(low) or not math.isfinite(high):
         raise InputError(
             f"value {value!r} of the float model is not finite on the samples",
@@ -164,7 +168,7 @@ def read(path: str | Path) -> Calibration:
 
 def check_fits(graph: Graph, calibration: Calibration) -> None:
     """A calibration belongs to one model: refuse another's."""
-    missing = [root for root in roots(graph) if range_value(graph, root) not in calibration.ranges]
+    missing = [root for root in roots(graph) if root not in calibration.ranges]
     if missing:
         raise InputError(
             "the calibration is not of this model",

@@ -19,7 +19,7 @@ from rich.table import Table
 from eightbit import build as builds
 from eightbit import export as exporter
 from eightbit import load, lower, metrics, ops, pipeline, samples, target, verify
-from eightbit.errors import EightbitError
+from eightbit.errors import EightbitError, reason
 
 LOG = Console(stderr=True, highlight=False)
 OUT = Console(highlight=False)
@@ -57,7 +57,7 @@ def _internal(error: Exception) -> EightbitError:
     return EightbitError(
         "eightbit failed",
         where="inside the compiler",
-        why=f"{type(error).__name__}: {error}"[:400],
+        why=f"{type(error).__name__}: {reason(error)}",
         hint=f"this is a fault of eightbit; set {INTERNAL}=1 for the traceback and report it with the model",
     )
 
@@ -67,7 +67,8 @@ def show(document: dict[str, Any], as_json: bool, title: str) -> None:
     if as_json:
         click.echo(json.dumps(document))
         return
-    table = Table(title=title, title_justify="left", show_header=False)
+    OUT.print(title, markup=False, soft_wrap=True)
+    table = Table(show_header=False)
     for key, value in document.items():
         table.add_row(key, escape(_cell(value)))
     OUT.print(table)

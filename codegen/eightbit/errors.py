@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+LONGEST_LINE = 500  # names in models may have any length and any characters
+
 
 class EightbitError(Exception):
     """Base of all user-visible errors; `exit_status` is what the command line returns."""
@@ -10,8 +12,8 @@ class EightbitError(Exception):
     exit_status = 2
 
     def __init__(self, what: str, *, where: str = "", why: str = "", hint: str = "") -> None:
-        super().__init__(what)
-        self.what, self.where, self.why, self.hint = what, where, why, hint
+        self.what, self.where, self.why, self.hint = map(printable, (what, where, why, hint))
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         parts = [self.what]
@@ -30,3 +32,19 @@ class BudgetError(EightbitError):
     """The answer is no: the network is right but does not fit (exit status 1)."""
 
     exit_status = 1
+
+
+def printable(text: str) -> str:
+    """Text that a terminal shows as it is: control characters escaped, each line of bounded length."""
+    lines = ("".join(map(_shown, line[: LONGEST_LINE + 1])) for line in text.split("\n"))
+    return "\n".join(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} ..." for line in lines)
+
+
+def _shown(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def reason(error: Exception) -> str:
+    """What an exception of a library says, on one line."""
+    text = getattr(error, "strerror", None) or str(error)
+    return " ".join(text.split()) or type(error).__name__

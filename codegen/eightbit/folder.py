@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eightbit.errors import InputError
+from eightbit.errors import InputError, reason
 
 MANIFEST = "manifest.json"
 
@@ -39,7 +39,7 @@ def write(out: Path, files: Mapping[str, str | bytes], about: Mapping[str, Any])
         raise InputError(
             "cannot write the output folder",
             where=str(out),
-            why=error.strerror or str(error),
+            why=reason(error),
             hint="check that the folder can be written and the disk has room",
         ) from error
 
@@ -85,7 +85,7 @@ def read_manifest(out: Path) -> dict[str, Any]:
         raise InputError(
             "not a build of eightbit",
             where=str(out),
-            why=str(error) or type(error).__name__,
+            why=reason(error),
             hint="give the folder that `eightbit compile -o` wrote",
         ) from error
     return dict(document)

@@ -74,7 +74,7 @@ def float_graph(loaded: load.Loaded) -> graph.Graph:
             why=obstacles[0][1]
             if len(obstacles) == 1
             else "".join(f"\n    {where}: {why}" for where, why in obstacles),
-            hint="`eightbit ops` lists the supported ONNX operators",
+            hint="change this in the model and export it again; `eightbit ops` lists the operators that compile",
         )
     return simple
 
@@ -91,11 +91,23 @@ def learn(simple: graph.Graph, source: samples.Source | None) -> calibrate.Calib
     if isinstance(source, str | Path) and Path(source).suffix == ".json":
         found = calibrate.read(source)
         calibrate.check_fits(simple, found)
-        return found
+        return _bounded(found)
     given = samples.read(source, {value: simple.shapes[value] for value in simple.inputs})
-    found = calibrate.calibrate(simple, given)
+    found = _bounded(calibrate.calibrate(simple, given))
     first = _checked(quantize(simple, found), "quantize")
     return correct_biases(first, found, given)
+
+
+def _bounded(found: calibrate.Calibration) -> calibrate.Calibration:
+    for value, numbers in (*found.ranges.items(), *found.biases.items()):
+        if any(abs(number) > lower.LARGEST for number in numbers):
+            raise InputError(
+                f"value {value!r} is too large for fixed point",
+                where="calibration",
+                why=f"its range or bias leaves +-{lower.LARGEST:g}",
+                hint="check the weights and the scaling of the samples",
+            )
+    return found
 
 
 def back_end(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from eightbit import ops
 from eightbit.check import accumulator_bounds
-from eightbit.errors import InputError
+from eightbit.errors import InputError, reason
 from eightbit.program import Call, Port, Program, Tensor
 
 HEADER = "eightbit program 1"
@@ -87,7 +87,7 @@ def load_program(path: str | Path) -> Program:
         raise InputError(
             "cannot read the program",
             where=str(path),
-            why=str(error) or type(error).__name__,
+            why=reason(error),
             hint="program.txt needs the program.npz of the same build beside it",
         ) from error
     return parse(text, arrays, str(path))
@@ -106,7 +106,7 @@ def parse(text: str, arrays: dict[str, NDArray[Any]], where: str) -> Program:
             raise InputError(
                 "cannot read the program",
                 where=f"{where}, line {number}: {line.strip()[:80]}",
-                why=str(error) or type(error).__name__,
+                why=reason(error),
                 hint="build it again with `eightbit compile`",
             ) from error
     return reader.program()

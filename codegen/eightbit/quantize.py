@@ -16,7 +16,6 @@ from eightbit.calibrate import MEAN_SAMPLES, Calibration
 from eightbit.fixed import Int8, Shifts
 from eightbit.graph import Graph
 from eightbit.lower.builder import Builder
-from eightbit.lower.groups import range_value, roots
 from eightbit.ops.linear import Linear
 from eightbit.program import Call, Program
 from eightbit.samples import Samples
@@ -26,8 +25,7 @@ from eightbit.weights import product_scales
 
 def quantize(graph: Graph, calibration: Calibration) -> Program:
     """Lower every node with the calibration's ranges and biases."""
-    ranges = {root: calibration.ranges[range_value(graph, root)] for root in roots(graph)}
-    builder = Builder(graph, ranges, calibration.biases)
+    builder = Builder(graph, calibration.ranges, calibration.biases)
     for node in graph.nodes:
         lower.rule(node).lower(builder, node)
     return builder.finish()

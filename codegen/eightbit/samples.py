@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eightbit.errors import InputError
+from eightbit.errors import InputError, reason
 
 LABELS = "labels"
 Source = str | Path | Mapping[str, ArrayLike] | ArrayLike
@@ -26,7 +26,7 @@ class Samples:
     count: int
 
     def row(self, index: int) -> dict[str, NDArray[np.float32]]:
-        return {name: array[index] for name, array in self.arrays.items()}
+        return {name: array[index, ...] for name, array in self.arrays.items()}
 
     def first(self, count: int) -> Samples:
         labels = None if self.labels is None else self.labels[:count]
@@ -69,19 +69,13 @@ def _open(source: Source, where: str, names: list[str]) -> dict[str, NDArray[Any
             if not hasattr(archive, "files"):
                 raise ValueError("it is a single .npy array")
             return {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, KeyError) as error:
-        raise _unreadable(where, error) from error
-    except Exception as error:  # zipfile and zlib errors of damaged archives
-        raise _unreadable(where, error) from error
-
-
-def _unreadable(where: str, error: Exception) -> InputError:
-    return InputError(
-        "cannot read the samples",
-        where=where,
-        why=str(error).splitlines()[0] if str(error) else type(error).__name__,
-        hint="save them with numpy.savez(file, **{input_name: array})",
-    )
+    except Exception as error:  # errors of files, zip, zlib and NumPy share no base class
+        raise InputError(
+            "cannot read the samples",
+            where=where,
+            why=reason(error),
+            hint="save them with numpy.savez(file, **{input_name: array})",
+        ) from error
 
 
 def _same_names(found: set[str], wanted: list[str], where: str) -> None:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from onnx_ir.passes import common
 from onnxscript.optimizer import fold_constants
 
-from eightbit.errors import InputError
+from eightbit.errors import InputError, reason
 from eightbit.graph import Graph, Node
 from eightbit.load import Loaded
+from eightbit.padding import make_explicit
 
 FOLD_LIMIT = 1 << 30  # fold whatever its size: a large weight's transpose is a constant too
 
@@ -29,22 +30,36 @@ def simplify(loaded: Loaded) -> Graph:
         common.InlinePass()(model)
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
-        common.IdentityEliminationPass()(model)
+        remove_identities(model)
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         fold_batch_normalization(model)
         common.RemoveUnusedNodesPass()(model)
         common.TopologicalSortPass()(model)
         proto = ir.to_proto(model)
         del proto.graph.value_info[:]
+        make_explicit(proto)
         proto = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
+        return freeze(proto, loaded.name)
     except Exception as error:  # onnx_ir, onnxscript and onnx raise what they like
         raise InputError(
             "the model cannot be simplified",
             where=loaded.name,
-            why=(str(error).strip().splitlines() or [type(error).__name__])[0][:400],
+            why=reason(error),
             hint="does it run in ONNX Runtime? If it does, please report it with the model",
         ) from error
-    return freeze(proto, loaded.name)
+
+
+def remove_identities(model: ir.Model) -> None:
+    """Let readers of an Identity read its input; onnx_ir's own pass renames a model output that an Identity reads."""
+    for node in list(model.graph):
+        if node.op_type != "Identity" or node.domain not in ("", "ai.onnx") or node.inputs[0] is None:
+            continue
+        x, y = node.inputs[0], node.outputs[0]
+        if not y.is_graph_output():
+            y.replace_all_uses_with(x)
+            model.graph.remove(node, safe=True)
+        elif x.producer() is not None and not x.is_graph_output():
+            _take_over(model, x, node)
 
 
 def fold_batch_normalization(model: ir.Model) -> None:
@@ -68,12 +83,19 @@ def _foldable(linear: ir.Node, norm: ir.Node) -> bool:
     if linear.op_type == "Gemm" and _flag(linear, "transA"):
         return False
     values = [*linear.inputs[1:], *norm.inputs[1:]]
-    return all(value is None or value.const_value is not None for value in values)
+    if not all(value is None or value.const_value is not None for value in values):
+        return False
+    return bool(np.isfinite(_factor(norm)).all())  # else its own refusal says why not
+
+
+def _factor(norm: ir.Node) -> NDArray[np.float64]:
+    gamma, variance = _array(norm.inputs[1]), _array(norm.inputs[4])
+    with np.errstate(all="ignore"):
+        return np.asarray(gamma / np.sqrt(variance + norm.attributes.get_float("epsilon", 1e-5)))
 
 
 def _fold_into(model: ir.Model, linear: ir.Node, norm: ir.Node) -> None:
-    gamma, beta, mean, variance = (_array(value) for value in norm.inputs[1:5])
-    factor = gamma / np.sqrt(variance + norm.attributes.get_float("epsilon", 1e-5))
+    beta, mean, factor = _array(norm.inputs[2]), _array(norm.inputs[3]), _factor(norm)
     weights = _array(linear.inputs[1])
     bias = _array(linear.inputs[2]) if len(linear.inputs) > 2 and linear.inputs[2] is not None else np.zeros(1)
     if linear.op_type == "Conv":
@@ -90,15 +112,15 @@ def _fold_into(model: ir.Model, linear: ir.Node, norm: ir.Node) -> None:
         linear.resize_inputs(3)
     linear.replace_input_with(1, _initializer(model, f"{stem}/folded_weight", weights))
     linear.replace_input_with(2, _initializer(model, f"{stem}/folded_bias", bias))
-    _take_over(model, linear, norm)
+    _take_over(model, linear.outputs[0], norm)
 
 
-def _take_over(model: ir.Model, linear: ir.Node, norm: ir.Node) -> None:
-    """Let `linear` make the value that `norm` made, name included, and drop `norm`."""
-    old, new = norm.outputs[0], linear.outputs[0]
+def _take_over(model: ir.Model, new: ir.Value, node: ir.Node) -> None:
+    """Let `new` be the value that `node` made, name included, and drop `node`."""
+    old = node.outputs[0]
     name, was_output = old.name, old.is_graph_output()
     old.replace_all_uses_with(new, replace_graph_outputs=was_output)
-    model.graph.remove(norm, safe=True)
+    model.graph.remove(node, safe=True)
     new.name = name
 
 

@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from eightbit import resources
-from eightbit.errors import InputError
+from eightbit.errors import InputError, reason
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def read(path: Path) -> Target:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _broken(path, str(error)) from error
+        raise _broken(path, reason(error)) from error
     hints = {item.name: get_type_hints(Target)[item.name] for item in fields(Target)}
     required = {"summary", "isa"}
     allowed = set(hints) - {"name"}

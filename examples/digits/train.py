@@ -49,9 +49,7 @@ def split() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """1437 training and 360 test images, float32 [n, 1, 8, 8] in 0..1, split by class, and labels."""
     x, labels = load_digits(return_X_y=True)
     x = (x / 16).astype(np.float32).reshape(-1, 1, 8, 8)
-    x_train, x_test, y_train, y_test = train_test_split(
-        x, labels, test_size=360, stratify=labels, random_state=SEED
-    )
+    x_train, x_test, y_train, y_test = train_test_split(x, labels, test_size=360, stratify=labels, random_state=SEED)
     return x_train, y_train, x_test, y_test
 
 
@@ -69,9 +67,7 @@ def train(model: nn.Sequential, x: torch.Tensor, labels: torch.Tensor) -> None:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, epochs=EPOCHS, steps_per_epoch=steps)
     for _ in range(EPOCHS):
         for batch in torch.randperm(len(x), generator=random).split(BATCH):
-            loss = nn.functional.cross_entropy(
-                model(jitter(x[batch], random)), labels[batch], label_smoothing=0.05
-            )
+            loss = nn.functional.cross_entropy(model(jitter(x[batch], random)), labels[batch], label_smoothing=0.05)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -98,9 +94,7 @@ def export(model: nn.Sequential, path: Path) -> None:
 def main() -> None:
     """Train, export, and save 100 calibration samples (of the training images) and the 360 test samples."""
     torch.manual_seed(SEED)
-    torch.set_num_threads(
-        1
-    )  # the order of float sums, and with it every bit, depends on the number of threads
+    torch.set_num_threads(1)  # the order of float sums, and with it every bit, depends on the number of threads
     x_train, y_train, x_test, y_test = split()
     model = network()
     train(model, torch.from_numpy(x_train), torch.from_numpy(y_train))

@@ -57,8 +57,8 @@ def place(kernel: Kernel, case: Case, rng: Rng) -> Placement:
     height = case.inputs[0].shape[0]
     needs = [_needed(rows, y, n, height) for y, n in groups]
     launches, fed = [], 0
-    for (y, n), (_, end) in zip(groups, needs, strict=True):
-        end = max(fed, end)
+    for (y, n), (_, needed) in zip(groups, needs, strict=True):
+        end = max(fed, needed)
         last = y + n == units
         collected = ((0, 1) if last else (0, 0)) if rows.reduces else (y, y + n)
         launches.append(Launch(y, n, ((fed, end),) * len(case.inputs), collected))

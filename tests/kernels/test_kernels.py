@@ -14,7 +14,7 @@ from eightbit.fixed import Int8
 from kernels.cases import Case
 from kernels.driver import PROBLEMS, Job, build, job, kernel_files, run
 
-CASES = 250
+CASES = 500
 KERNELS = [pytest.param(path, id=f"{path.parent.name}-{path.stem}") for path in kernel_files()]
 
 
@@ -46,10 +46,10 @@ def draw(source: Path, seed: int, accepted_by_the_kernel: int = CASES) -> list[J
     raise AssertionError(f"{source.stem} refuses nearly every case")
 
 
-def difference(jobs: Job, status: int, got: Int8) -> str:
-    """"" if a result is right, else what is wrong with it."""
+def difference(job_: Job, status: int, got: Int8) -> str:
+    """What is wrong with a result; empty if it is right."""
     problems = [text for bit, text in PROBLEMS.items() if status & bit]
-    expected = jobs.case.expected()
+    expected = job_.case.expected()
     if not np.array_equal(got, expected):
         where = np.argwhere(got != expected)
         first = tuple(int(i) for i in where[0])
@@ -65,9 +65,7 @@ def compare(program: Path, source: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize("source", KERNELS)
-def test_a_kernel_makes_the_bits_of_its_operator_wherever_rows_lie(
-    source: Path, optimised: Path, seed: int
-) -> None:
+def test_a_kernel_makes_the_bits_of_its_operator_wherever_rows_lie(source: Path, optimised: Path, seed: int) -> None:
     compare(optimised, source, seed)
 
 

@@ -13,7 +13,18 @@ from eightbit import ops
 from eightbit.fixed import M31_BITS, M31_MAX_K, choose_shifts, rounded_multiplier, rounding_constant
 from eightbit.ops.avgpool import Params, cells
 from kernels.cases import (
-    Case, Rng, Window, between, chance, make, order, requantisation, tensor, values, window, zero_point,
+    Case,
+    Rng,
+    Window,
+    between,
+    chance,
+    make,
+    order,
+    requantisation,
+    tensor,
+    values,
+    window,
+    zero_point,
 )  # fmt: skip
 
 OP = ops.get("avgpool")

@@ -10,7 +10,7 @@ import numpy as np
 
 from eightbit.fixed import M31_BITS, M31_MAX_K, choose_shifts, rounded_multiplier, rounding_constant
 from eightbit.ops.gap import Params
-from kernels.cases import Case, Rng, between, make, order, requantisation, sized_shape, tensor, zero_point
+from kernels.cases import Case, Rng, make, order, requantisation, sized_shape, tensor, zero_point
 
 
 def case(rng: Rng) -> Case:

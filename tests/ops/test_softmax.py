@@ -11,21 +11,21 @@ import pytest
 from numpy.typing import NDArray
 
 from eightbit.fixed import Int8
-from eightbit.ops.softmax import OUT_SCALE, OUT_ZERO_POINT, Params, exp_bits, exp_table
+from eightbit.ops.softmax import OUT_BITS, OUT_BITS_MAX, OUT_ZERO_POINT, Params, exp_bits, exp_table, out_bits
 from kernels.cases import Case, Rng, between, make, sized_shape, tensor
 
 SCALES = (0.0, 1e-4, 0.004, 0.02, 0.1, 0.6, 3.0)
 
 
 @cache
-def table(scale: float, bits_of_channels: int) -> NDArray[np.uint32]:
-    return exp_table(scale, 1 << bits_of_channels)
+def table(scale: float, bits_of_channels: int, bits: int) -> NDArray[np.uint32]:
+    return exp_table(scale, 1 << bits_of_channels, bits)
 
 
-def softmax(shape: tuple[int, int, int], scale: float, rng: Rng) -> Case:
-    consts = {"table": table(scale, (shape[2] - 1).bit_length())}
-    output = tensor("y", shape, scale=OUT_SCALE, zero=OUT_ZERO_POINT)
-    params = Params(w=shape[1], ch=shape[2])
+def softmax(shape: tuple[int, int, int], scale: float, rng: Rng, bits: int = OUT_BITS) -> Case:
+    consts = {"table": table(scale, (shape[2] - 1).bit_length(), bits)}
+    output = tensor("y", shape, scale=2.0**-bits, zero=OUT_ZERO_POINT)
+    params = Params(w=shape[1], ch=shape[2], out_lshift=bits)
     return make("softmax", params, consts, [tensor("x", shape, scale=scale or 1.0)], output, rng)
 
 
@@ -33,7 +33,11 @@ def case(rng: Rng) -> Case:
     shape = sized_shape(rng)
     if rng.random() < 0.2:
         shape = (1, 1, between(rng, 200, 1100))
-    return softmax(shape, float(rng.choice(SCALES)), rng)
+    made = softmax(shape, float(rng.choice(SCALES)), rng, between(rng, OUT_BITS, OUT_BITS_MAX))
+    if rng.random() < 0.3:  # small sums, so that quotients lie on and beside ties
+        falling = np.sort(rng.integers(0, int(rng.choice([3, 20, 300])), 256))[::-1] + 1
+        made = replace(made, call=replace(made.call, consts={"table": falling.astype(np.uint32)}))
+    return made
 
 
 def probabilities(scale: float, x: Int8) -> Int8:
@@ -70,13 +74,19 @@ def test_probabilities_of_ten_channels_sum_to_about_one() -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 255, 256, 257, 1 << 14, 32767])
 def test_no_sum_leaves_32_bits(channels: int) -> None:
-    assert channels << exp_bits(channels) <= 1 << 31
-    assert exp_bits(channels) == 23 or channels << (exp_bits(channels) + 1) > 1 << 31
-    assert (1 << exp_bits(channels)) * 256 + (1 << 30) < 1 << 32
+    for bits in range(OUT_BITS, OUT_BITS_MAX + 1):
+        fraction = exp_bits(channels, bits)
+        assert channels << fraction <= 1 << 31
+        assert fraction == 31 - bits or channels << (fraction + 1) > 1 << 31
+        assert (1 << (fraction + bits)) + (1 << 30) < 1 << 32
+
+
+def test_small_probabilities_get_a_finer_step_with_room_for_twice_as_much() -> None:
+    assert [out_bits(p) for p in (1.0, 0.5, 0.26, 0.25, 0.13, 0.06, 0.0)] == [8, 8, 8, 9, 9, 11, 15]
 
 
 def test_the_table_starts_at_one_and_never_rises() -> None:
-    values = exp_table(0.05, 10).astype(np.int64)
+    values = exp_table(0.05, 10, OUT_BITS).astype(np.int64)
     assert values[0] == 1 << 23
     assert (np.diff(values) <= 0).all()
     assert values[20] == round(2**23 * np.exp(-1.0))

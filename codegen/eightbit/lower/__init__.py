@@ -4,13 +4,19 @@
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from functools import cache
+
+import numpy as np
 
 from eightbit.graph import Graph, Node
 from eightbit.lower.rule import Rule
 
 __all__ = ["Rule", "all_rules", "refusals", "rule"]
+
+LARGEST = 2.0**60  # of ranges, weights and biases: scales made of their products and sums then fit float32
+ELEMENTS_MAX = 1 << 26  # of a value: its lowering takes 8 bytes for each
 
 
 @cache
@@ -29,28 +35,50 @@ def rule(node: Node) -> Rule:
 
 
 def refusals(graph: Graph) -> list[tuple[str, str]]:
-    """(where, why) of every obstacle in a graph, all at once."""
-    found = [("model output " + repr(v), "it does not depend on an input") for v in _constant_outputs(graph)]
-    for node in graph.nodes:
-        found += [(node.label, reason) for reason in _node_refusals(graph, node)]
-    return found
+    """(where, why) of every obstacle in a graph, all at once, each where it arises."""
+    found = [(f"model input {v!r}", _value_refusal(graph, v)) for v in graph.inputs]
+    found += [(f"model output {v!r}", _output_refusal(graph, v)) for v in graph.outputs]
+    found += [(node.label, _node_refusal(graph, node)) for node in graph.nodes]
+    return [(where, why) for where, why in dict.fromkeys(found) if why]
 
 
-def _constant_outputs(graph: Graph) -> list[str]:
-    return [v for v in graph.outputs if v not in graph.producers and v not in graph.inputs]
+def _output_refusal(graph: Graph, value: str) -> str:
+    if value not in graph.producers and value not in graph.inputs:
+        return "it does not depend on an input"
+    return "it is listed twice" if graph.outputs.count(value) > 1 else ""
 
 
-def _node_refusals(graph: Graph, node: Node) -> list[str]:
+def _node_refusal(graph: Graph, node: Node) -> str:
     if node.domain or node.op_type not in all_rules():
         name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        return [f"operator {name} is not supported"]
-    unknown = [v for v in (*node.inputs, node.outputs[0]) if v and v not in graph.consts and v not in graph.shapes]
-    if unknown:
-        return [f"the shape of {unknown[0]!r} is not known at compile time"]
+        return f"operator {name} is not supported"
     if any(node.outputs[1:]):
-        return [f"its output {node.outputs[1]!r} is not supported, only the first one is"]
-    empty = [v for v in (*node.inputs, node.outputs[0]) if 0 in graph.shapes.get(v, ())]
-    if empty:
-        return [f"{empty[0]!r} has no elements"]
-    reason = all_rules()[node.op_type].refusal(graph, node)
-    return [reason] if reason else []
+        return f"its output {node.outputs[1]!r} is not supported, only the first one is"
+    live = [value for value in node.inputs if value and value not in graph.consts]
+    if not live:
+        return "all its inputs are constant"
+    if any(_value_refusal(graph, value) for value in live):
+        return ""  # told where that value arises
+    found = all_rules()[node.op_type]
+    wild = _wild_numbers(graph, node) if found.channel_axis else ""
+    return _value_refusal(graph, node.outputs[0]) or wild or found.refusal(graph, node)
+
+
+def _value_refusal(graph: Graph, value: str) -> str:
+    shape, dtype = graph.shapes.get(value), graph.types.get(value, "FLOAT")
+    if dtype != "FLOAT":
+        return f"{value!r} is of type {dtype.lower()}; activations must be float (32 bits)"
+    if shape is None:
+        return f"the shape of {value!r} is not known at compile time"
+    if any(size < 1 for size in shape):
+        return f"{value!r} {list(shape)} has no elements"
+    if math.prod(shape) > ELEMENTS_MAX:
+        return f"{value!r} {list(shape)} has more than {ELEMENTS_MAX} elements"
+    return ""
+
+
+def _wild_numbers(graph: Graph, node: Node) -> str:
+    """Weights, biases and factors of a linear operator enter its arithmetic: no NaN, infinity or nearly that."""
+    found = [repr(v) for v in node.inputs if v in graph.consts and not (np.abs(graph.consts[v]) <= LARGEST).all()]
+    found += [key for key, v in node.attributes.items() if isinstance(v, float) and not abs(v) <= LARGEST]
+    return f"{' and '.join(found)} must lie within +-{LARGEST:g}, but NaN, infinity or more occurs" if found else ""

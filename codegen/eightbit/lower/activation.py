@@ -69,8 +69,8 @@ def lower_table(b: Builder, node: Node) -> None:
 
 # Beyond these inputs the function is within a fifth of an s8 step of its limit.
 RULES = {
-    "Relu": Rule(lower_relu, keeps_scale=True),
-    "Clip": Rule(lower_clip, clip_refusal, keeps_scale=True),
-    "Sigmoid": Rule(lower_table, useful_range=(-7.25, 7.25)),
-    "Tanh": Rule(lower_table, useful_range=(-3.625, 3.625)),
+    "Relu": Rule(lower_relu, keeps_scale=True, useful_range=lambda graph, node: (0.0, math.inf)),
+    "Clip": Rule(lower_clip, clip_refusal, keeps_scale=True, useful_range=bounds),
+    "Sigmoid": Rule(lower_table, useful_range=lambda graph, node: (-7.25, 7.25)),
+    "Tanh": Rule(lower_table, useful_range=lambda graph, node: (-3.625, 3.625)),
 }

@@ -9,7 +9,7 @@ order asks for it (`arranged`), and gets the tensor itself, a free reshape, or a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,7 @@ class Builder:
     ) -> str:
         """Append a call. `output` has a provisional name; returns the tensor's name, which is the call's."""
         name = f"{op}_{len(self.calls) + 1}"
-        self.tensors[name] = Tensor(name, output.shape, output.scale, output.zero_point, output.value, output.order)
+        self.tensors[name] = replace(output, name=name)
         origin = (node.label,) if node is not None else ()
         self.calls.append(Call(name, op, params, inputs, name, dict(consts or {}), origin))
         return name
@@ -112,10 +112,19 @@ class Builder:
         shape = (height, width, channels)
         ordered = np.arange(want.size)
         if (want.ravel() == ordered).all():
-            return tensor if tensor.shape == shape else self._view(tensor, shape, "HWC")
+            return self._reshaped(tensor, shape)
         if planes and (want.transpose(2, 0, 1).ravel() == ordered).all():
             return self._view(tensor, shape, "CHW")
-        return self._permuted(tensor, want)
+        return self._permuted(value, want)
+
+    def _reshaped(self, tensor: Tensor, shape: Shape) -> Tensor:
+        if tensor.shape == shape:
+            return tensor
+        untouched = all(tensor.name not in call.inputs for call in self.calls)
+        if untouched and tensor.name in (port.tensor for port in self.inputs):
+            self.tensors[tensor.name] = replace(tensor, shape=shape)  # the first reader says what an input is
+            return self.tensors[tensor.name]
+        return self._view(tensor, shape, "HWC")
 
     def _view(self, tensor: Tensor, shape: Shape, order: str) -> Tensor:
         key = (tensor.name, shape, order.encode())
@@ -124,17 +133,32 @@ class Builder:
             self._arranged[key] = self.emit("reshape", reshape.Params(tensor.order, order), (tensor.name,), out)
         return self.tensors[self._arranged[key]]
 
-    def _permuted(self, tensor: Tensor, want: Index) -> Tensor:
-        height, width, channels = want.shape
+    def _permuted(self, value: str, want: Index) -> Tensor:
+        found = permute.digits(want)
+        if found is None:  # two orders at once: first the value's own, which `transposed` keeps simple
+            position = np.empty(want.size, np.int64)
+            position[self.index(value).ravel()] = np.arange(want.size)
+            self.settle(value)
+            return self.arranged(value, position[want])
+        tensor, (height, width, channels) = self.tensor(value), want.shape
         key = (tensor.name, (height, width, channels), want.tobytes())
         if key not in self._arranged:
-            found = permute.digits(want)
-            if found is None:
-                raise AssertionError("transposes of more than six axes are refused by the lowering of Transpose")
             out = Tensor("", (height, width, channels), tensor.scale, tensor.zero_point, tensor.value)
             params = permute.Params(width, channels, *found)
             self._arranged[key] = self.emit("permute", params, (tensor.name,), out)
         return self.tensors[self._arranged[key]]
+
+    def settle(self, value: str) -> None:
+        """Store a value in the order of its ONNX elements."""
+        shape = natural_shape(self.graph.shapes[value])
+        tensor = self.arranged(value, self.index(value).reshape(shape))
+        self.bind(value, tensor.name, np.arange(tensor.size))
+
+    def transposed(self, value: str, axes: tuple[int, ...]) -> Stored:
+        """A value with its axes in another order, stored so that one permute can always settle it."""
+        if permute.digits(self.index(value).transpose(axes)) is None:
+            self.settle(value)
+        return Stored(self.values[value].tensor, self.index(value).transpose(axes))
 
     def image(self, value: str) -> Tensor:
         """A value [1, C, H, W] or [1, C, L] as an image (H, W, C); a signal's length is its height."""

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from eightbit.graph import Graph, Node
 from eightbit.lower.builder import Builder
@@ -36,20 +39,23 @@ def lower_conv(b: Builder, node: Node) -> None:
 
 
 def refusal(graph: Graph, node: Node) -> str:
-    weights = graph.const(node.inputs[1])
+    weights = graph.consts.get(node.inputs[1])
     if weights is None:
         return f"its weights {node.inputs[1]!r} are not constant"
-    if node.input(2) and graph.const(node.inputs[2]) is None:
+    if node.input(2) and node.inputs[2] not in graph.consts:
         return f"its bias {node.inputs[2]!r} is not constant"
-    reason = window_refusal(graph, node, list(weights.shape[2:]))
-    if reason:
-        return reason
+    return window_refusal(graph, node, list(weights.shape[2:])) or _misfit(graph, node, weights)
+
+
+def _misfit(graph: Graph, node: Node, weights: NDArray[Any]) -> str:
     kernel = node.attributes.get("kernel_shape")
     if kernel is not None and list(kernel) != list(weights.shape[2:]):
         return f"kernel_shape {list(kernel)} and weights {list(weights.shape)} disagree"
     groups, channels = node.attributes.get("group", 1), graph.shapes[node.inputs[0]][1]
     if groups < 1 or channels != weights.shape[1] * groups or len(weights) % groups:
         return f"weights {list(weights.shape)} and group {groups} do not fit {channels} input channels"
+    if node.input(2) and graph.consts[node.inputs[2]].shape != (len(weights),):
+        return f"its bias {list(graph.consts[node.inputs[2]].shape)} does not fit {len(weights)} output channels"
     return ""
 
 

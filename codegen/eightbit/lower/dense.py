@@ -17,17 +17,23 @@ from eightbit.lower.rule import Rule
 from eightbit.ops.fc import Params
 
 Float = NDArray[np.float64]
+BLOCKS_MAX = 1 << 18  # weights of a block diagonal matrix
 
 
 def dense(b: Builder, node: Node, index: Index, weights: Float, bias: Float) -> tuple[str, Index]:
-    """Rows of activations `index` [rows, in] times `weights` [out, in]; output tensor and its index [rows, out]."""
+    """Rows of activations `index` [rows, in] times `weights` [out, in]; output tensor and its index [rows, out].
+
+    A `bias` of [rows, out] differs from row to row: the rows are then one vector, and the weights block diagonal.
+    """
     value = node.inputs[0] if node.inputs[0] not in b.graph.consts else node.inputs[1]
     rows, outs = len(index), len(weights)
-    if rows > 1:
-        x = b.arranged(value, index[:, None, :])
-        tensor = pointwise(b, node, x, weights, bias)
+    if rows == 1:
+        tensor = fully_connected(b, node, value, index[0], weights, bias.ravel())
+    elif bias.ndim == 1:
+        tensor = pointwise(b, node, b.arranged(value, index[:, None, :]), weights, bias)
     else:
-        tensor = fully_connected(b, node, value, index[0], weights, bias)
+        blocks = np.kron(np.eye(rows), weights).astype(np.float64)
+        tensor = fully_connected(b, node, value, index.ravel(), blocks, bias.ravel())
     return tensor, np.arange(rows * outs).reshape(rows, outs)
 
 
@@ -51,13 +57,13 @@ def lower_gemm(b: Builder, node: Node) -> None:
 
 
 def gemm_bias(graph: Graph, node: Node) -> Float:
-    """beta * C, one number per output column."""
-    outs = graph.shapes[node.outputs[0]][1]
+    """beta * C: [out], or [rows, out] where rows differ."""
+    shape = graph.shapes[node.outputs[0]]
     given = graph.const(node.input(2))
     if given is None:
-        return np.zeros(outs)
-    rows = np.broadcast_to(given * node.attributes.get("beta", 1.0), graph.shapes[node.outputs[0]])
-    return np.array(rows[0])
+        return np.zeros(shape[1])
+    rows = np.broadcast_to(given * node.attributes.get("beta", 1.0), shape)
+    return np.array(rows[0] if (rows == rows[0]).all() else rows)
 
 
 def gemm_refusal(graph: Graph, node: Node) -> str:
@@ -66,9 +72,14 @@ def gemm_refusal(graph: Graph, node: Node) -> str:
     if node.input(2) and graph.const(node.inputs[2]) is None:
         return f"its bias {node.inputs[2]!r} is not constant"
     if node.input(2):
-        rows = np.broadcast_to(graph.consts[node.inputs[2]], graph.shapes[node.outputs[0]])
-        if not (rows == rows[0]).all():
-            return "its bias differs from row to row"
+        bias, shape = graph.consts[node.inputs[2]], graph.shapes[node.outputs[0]]
+        try:
+            rows = np.broadcast_to(bias, shape)
+        except ValueError:
+            return f"its bias {list(bias.shape)} does not fit its result {list(shape)}"
+        blocks = graph.consts[node.inputs[1]].size * shape[0] ** 2
+        if (rows != rows[0]).any() and blocks > BLOCKS_MAX:
+            return f"its bias differs from row to row, which would take {blocks} weights; up to {BLOCKS_MAX} are made"
     return ""
 
 
@@ -103,6 +114,8 @@ def matmul_refusal(graph: Graph, node: Node) -> str:
         return "both operands are activations; constant weights are supported"
     if any(size != 1 for size in graph.consts[constant[0]].shape[:-2]):
         return f"its weights {list(graph.consts[constant[0]].shape)} are a batch of matrices"
+    if not graph.shapes[node.outputs[0]]:
+        return "its result is a single number without an axis"
     return ""
 
 

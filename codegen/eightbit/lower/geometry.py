@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX window attributes (kernel, strides, pads, auto_pad, dilations) as explicit numbers, for one or two axes."""
+"""ONNX window attributes as numbers per axis. `padding` has made auto_pad explicit before."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from eightbit.graph import Graph, Node
+from eightbit.ops.opdef import LIMITS
 
 
 @dataclass(frozen=True)
@@ -50,25 +51,9 @@ def axes(graph: Graph, node: Node, kernel: list[int]) -> list[Axis]:
     strides = list(node.attributes.get("strides", [1] * count))
     dilations = list(node.attributes.get("dilations", [1] * count))
     pads = list(node.attributes.get("pads", [0] * 2 * count))
-    found = []
-    for i in range(count):
-        before, after = pads[i], pads[i + count]
-        auto = node.attributes.get("auto_pad", "NOTSET")
-        if auto in ("SAME_UPPER", "SAME_LOWER"):
-            before, after = _same(sizes[i], kernel[i], strides[i], dilations[i], auto == "SAME_UPPER")
-        elif auto == "VALID":
-            before = after = 0
-        found.append(Axis(sizes[i], outs[i], kernel[i], strides[i], dilations[i], before, after))
-    if count == 1:
-        found.append(Axis(1, 1, 1, 1, 1, 0, 0))
-    return found
-
-
-def _same(size: int, kernel: int, stride: int, dilation: int, upper: bool) -> tuple[int, int]:
-    """Padding that makes the output ceil(size / stride); an odd cell goes to the end (upper) or the start."""
-    out = -(-size // stride)
-    total = max(0, (out - 1) * stride + (kernel - 1) * dilation + 1 - size)
-    return (total // 2, total - total // 2) if upper else (total - total // 2, total // 2)
+    rows = zip(sizes, outs, kernel, strides, dilations, pads[:count], pads[count:], strict=True)
+    found = [Axis(*row) for row in rows]
+    return found if count == 2 else [*found, Axis(1, 1, 1, 1, 1, 0, 0)]
 
 
 def geometry(y: Axis, x: Axis) -> Geometry:
@@ -90,8 +75,7 @@ def window_refusal(graph: Graph, node: Node, kernel: Any) -> str:
         return f"kernel_shape {kernel} does not fit an input of {count} spatial axes"
     for name, length, least in (("strides", count, 1), ("dilations", count, 1), ("pads", 2 * count, 0)):
         values = node.attributes.get(name, [1] * length)
-        if len(values) != length or any(v < least for v in values):
-            return f"{name} {list(values)} must be {length} numbers of at least {least}"
-    if node.attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"):
-        return f"auto_pad {node.attributes['auto_pad']!r} is unknown"
-    return ""
+        if len(values) != length or any(not least <= v <= LIMITS["e8_s16"] for v in values):
+            return f"{name} {list(values)} must be {length} numbers from {least} to {LIMITS['e8_s16']}"
+    auto = node.attributes.get("auto_pad", "NOTSET")
+    return "" if auto == "NOTSET" else f"auto_pad {auto!r} is unknown, or its input's shape is"

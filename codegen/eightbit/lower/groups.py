@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which values share a scale, and on which of them its range is measured.
+"""Which values share a scale, and which part of their range matters.
 
 A group starts at a model input or at a node that chooses a new scale, and goes on through nodes that keep it
-(MaxPool, Relu, Reshape, ...). Its range is that of the value after the last such node, as long as each value has
-one reader: what a clamp cuts off needs no range.
+(MaxPool, Relu, Reshape, ...). Its range is measured where it starts, and cut to what later readers can tell apart,
+as long as each value has one reader: what a Relu, a Clip or a saturated Tanh makes equal needs no range.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from eightbit.lower import rule
 
 def roots(graph: Graph) -> list[str]:
     """The values that start a group whose range is measured."""
-    made = [n.outputs[0] for n in graph.nodes if not rule(n).keeps_scale and not rule(n).fixed_scale]
-    return [*graph.inputs, *made]
+    return [*graph.inputs, *(node.outputs[0] for node in graph.nodes if not rule(node).keeps_scale)]
 
 
-def range_value(graph: Graph, root: str) -> str:
-    """The value whose range the group of `root` takes."""
-    if root in graph.inputs:
-        return root  # an input's range is part of the interface
-    value = root
-    while (reader := graph.only_reader(value)) is not None and rule(reader).keeps_scale:
-        value = reader.outputs[0]
-    return value
+def useful_range(graph: Graph, root: str, low: float, high: float) -> tuple[float, float]:
+    """The part of [low, high] that the readers of a group can tell apart."""
+    value: str | None = root
+    while value is not None and (reader := graph.only_reader(value)) is not None:
+        floor, ceiling = rule(reader).useful_range(graph, reader)
+        low, high = min(max(low, floor), ceiling), min(max(high, floor), ceiling)
+        value = reader.outputs[0] if rule(reader).keeps_scale else None
+    return low, high

@@ -40,6 +40,8 @@ def refusal(graph: Graph, node: Node) -> str:
         return "its statistics are not constant"
     if any(graph.consts[value].shape != (shape[1],) for value in node.inputs[1:5]):
         return f"its statistics do not fit {shape[1]} channels"
+    if (graph.consts[node.inputs[4]] + node.attributes.get("epsilon", 1e-5) <= 0).any():
+        return "a variance is not positive"
     return ""
 
 

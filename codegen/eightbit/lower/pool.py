@@ -110,10 +110,11 @@ def pool_refusal(graph: Graph, node: Node) -> str:
     reason = window_refusal(graph, node, node.attributes.get("kernel_shape"))
     if reason:
         return reason
+    pad = bool(node.attributes.get("count_include_pad", 0))
     for axis in axes(graph, node, list(node.attributes["kernel_shape"])):
-        inside = tap_counts(axis.out, axis.kernel, axis.stride, axis.dilation, axis.before, 0, axis.size)
-        if not inside.all():
-            return "a window lies wholly in the padding, so its result is not defined"
+        seen = counted(axis, pad)
+        if not tap_counts(axis.out, axis.kernel, axis.stride, axis.dilation, axis.before, *seen).all():
+            return "a window has no cell that counts, so its result is not defined"
     return ""
 
 

@@ -16,9 +16,9 @@ def lower_same_order(b: Builder, node: Node) -> None:
 
 
 def lower_transpose(b: Builder, node: Node) -> None:
-    stored = b.values[node.inputs[0]]
-    axes = node.attributes.get("perm", tuple(reversed(range(stored.index.ndim))))
-    b.bind(node.outputs[0], stored.tensor, stored.index.transpose(axes))
+    rank = len(b.graph.shapes[node.inputs[0]])
+    stored = b.transposed(node.inputs[0], tuple(node.attributes.get("perm", reversed(range(rank)))))
+    b.bind(node.outputs[0], stored.tensor, stored.index)
 
 
 def constant_shape_refusal(graph: Graph, node: Node) -> str:
@@ -28,7 +28,11 @@ def constant_shape_refusal(graph: Graph, node: Node) -> str:
 
 
 def transpose_refusal(graph: Graph, node: Node) -> str:
-    wide = [size for size in graph.shapes[node.inputs[0]] if size > 1]
+    shape = graph.shapes[node.inputs[0]]
+    perm = node.attributes.get("perm")
+    if perm is not None and sorted(perm) != list(range(len(shape))):
+        return f"perm {list(perm)} does not fit an input of {len(shape)} axes"
+    wide = [size for size in shape if size > 1]
     return f"it moves {len(wide)} axes; up to {AXES} are supported" if len(wide) > AXES else ""
 
 

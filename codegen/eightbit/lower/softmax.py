@@ -25,9 +25,10 @@ def lower_softmax(b: Builder, node: Node) -> None:
         width = math.prod(shape[axis:])
         x = b.arranged(value, b.index(value).reshape(-1, 1, width))
         index = b.positions_index((math.prod(shape), 1), 1)
-    params = softmax.Params(x.shape[1], x.shape[2])
-    y = Tensor("", x.shape, softmax.OUT_SCALE, softmax.OUT_ZERO_POINT, node.outputs[0])
-    consts = {"table": softmax.exp_table(x.scale, x.shape[2])}
+    bits = softmax.out_bits(b.ranges[node.outputs[0]][1])
+    params = softmax.Params(x.shape[1], x.shape[2], bits)
+    y = Tensor("", x.shape, 2.0**-bits, softmax.OUT_ZERO_POINT, node.outputs[0])
+    consts = {"table": softmax.exp_table(x.scale, x.shape[2], bits)}
     b.bind(node.outputs[0], b.emit("softmax", params, (x.name,), y, consts, node), index)
 
 
@@ -35,4 +36,4 @@ def refusal(graph: Graph, node: Node) -> str:
     return "" if graph.shapes[node.inputs[0]] else "its input is a single number"
 
 
-RULES = {"Softmax": Rule(lower_softmax, refusal, fixed_scale=True)}
+RULES = {"Softmax": Rule(lower_softmax, refusal)}

@@ -102,7 +102,37 @@ class AvgPool(OpDef):
         return found
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
-        graph.average_pool(call)
+        x, window = graph.window(call)
+        include_pad = self._onnx_counting(call.params, window)
+        if include_pad is None:
+            mean = self._quotient(graph, call, x, window)
+        else:
+            del window["dilations"]  # AveragePool has none before opset 19
+            mean = graph.node("AveragePool", x, count_include_pad=include_pad, **window)
+        graph.define(call.output, graph.rounded(call, mean))
+
+    def _onnx_counting(self, p: Any, window: dict[str, list[int]]) -> int | None:
+        """The count_include_pad with which AveragePool divides by the same cells; None if there is none."""
+        top, left, bottom, right = window["pads"]
+        if window["dilations"] != [1, 1] or max(top, bottom) >= p.kh or max(left, right) >= p.kw:
+            return None  # ONNX Runtime refuses pads as large as the kernel
+        if (p.count_y0, p.count_y1, p.count_x0, p.count_x1) == (0, p.in_h, 0, p.in_w):
+            return 0
+        rows = p.count_y0 <= -top and p.count_y1 >= p.in_h + bottom
+        return 1 if rows and p.count_x0 <= -left and p.count_x1 >= p.in_w + right else None
+
+    def _quotient(self, graph: QdqGraph, call: Call, x: str, window: dict[str, list[int]]) -> str:
+        """Each window's sum over its number of counted cells, both from convolutions with ones."""
+        p, out = call.params, graph.tensor(call.output).shape
+        ones = np.ones((p.ch, 1, p.kh, p.kw), np.float32)
+        total = graph.node("Conv", x, graph.constant("ones", ones), group=p.ch, **window)
+        rows = np.arange((out[0] - 1) * p.stride_y + reach(p)) - p.pad_top
+        columns = np.arange((out[1] - 1) * p.stride_x + (p.kw - 1) * p.dil_x + 1) - p.pad_left
+        counted_rows = (rows >= p.count_y0) & (rows < p.count_y1)
+        counted = counted_rows[:, None] & (columns >= p.count_x0) & (columns < p.count_x1)
+        area = graph.constant("counted", counted[None, None].astype(np.float32))
+        window = {**window, "pads": [0, 0, 0, 0]}
+        return graph.node("Div", total, graph.node("Conv", area, graph.constant("one", ones[:1]), **window))
 
 
 OP = AvgPool()

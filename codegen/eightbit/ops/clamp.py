@@ -45,7 +45,8 @@ class Clamp(OpDef):
         return found
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
-        graph.clamp(call)
+        value = graph.names[call.inputs[0]]
+        graph.define(call.output, graph.clip(value, call.params.act_min, call.params.act_max))
 
 
 OP = Clamp()

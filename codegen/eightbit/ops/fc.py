@@ -57,7 +57,9 @@ class Fc(Linear):
         return found
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
-        graph.dense(call)
+        x = graph.real(call.inputs[0], graph.memory(call.inputs[0], (1, call.params.in_n)))
+        y = graph.node("Gemm", x, *graph.weights(call, call.consts["weights"]), transB=1)
+        graph.define_memory(call.output, graph.rounded(call, y))
 
 
 OP = Fc()

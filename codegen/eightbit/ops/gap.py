@@ -58,7 +58,8 @@ class GlobalAverage(OpDef):
         return [f"params are for an input of {p.in_h}x{p.in_w}x{p.ch}"]
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
-        graph.global_average(call)
+        mean = graph.node("GlobalAveragePool", graph.real(call.inputs[0]))
+        graph.define(call.output, graph.rounded(call, mean))
 
 
 OP = GlobalAverage()

@@ -79,7 +79,8 @@ class Lut(OpDef):
         return found
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
-        graph.unary(call, call.params.function)
+        y = graph.node(call.params.function, graph.real(call.inputs[0]))
+        graph.define(call.output, graph.rounded(call, y))
 
 
 OP = Lut()

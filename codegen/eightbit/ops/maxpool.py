@@ -62,7 +62,15 @@ class MaxPool(OpDef):
         return found
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
-        graph.max_pool(call)
+        p = call.params
+        x, window = graph.window(call)
+        top, left, bottom, right = window["pads"]
+        if max(top, bottom) >= p.kh or max(left, right) >= p.kw:  # ONNX Runtime allows no such pads
+            around = graph.integers("pads", (0, 0, top, left, 0, 0, bottom, right))
+            x = graph.node("Pad", x, around, graph.constant("outside", np.array(-np.inf, np.float32)))
+            window["pads"] = [0, 0, 0, 0]
+        y = graph.node("MaxPool", x, **window)
+        graph.define(call.output, graph.rounded(call, y))
 
 
 OP = MaxPool()

@@ -99,7 +99,11 @@ class Permute(OpDef):
         return found
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
-        graph.permute(call)
+        extent, stride = call.params.extent, call.params.stride
+        slowest_first = sorted(range(AXES), key=lambda digit: -stride[digit])
+        value = graph.memory(call.inputs[0], [extent[digit] for digit in slowest_first])
+        perm = [slowest_first.index(digit) for digit in range(AXES)]
+        graph.define_memory(call.output, graph.node("Transpose", value, perm=perm))
 
 
 OP = Permute()

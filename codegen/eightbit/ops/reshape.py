@@ -53,7 +53,8 @@ class Reshape(OpDef):
         return found
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
-        graph.reshape(call)
+        size = graph.tensor(call.output).size
+        graph.define_memory(call.output, graph.memory(call.inputs[0], (size,)))
 
 
 OP = Reshape()

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Program: its text says all there is, its checker finds what is wrong, its rewrites keep the bits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import eightbit
+from eightbit import check, optimize, program_text, simulate, vectors
+from eightbit.program import Program
+from models import conv_relu, model, node, samples, weights
+
+
+@pytest.fixture(scope="module")
+def build() -> eightbit.Build:
+    nodes = [
+        node("Conv", "x w", "a", pads=[1, 1, 1, 1]),
+        node("Relu", "a", "b"),
+        node("AveragePool", "b", "c", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        node("Tanh", "c", "d"),
+        node("Flatten", "d", "e"),
+        node("Gemm", "e v", "f"),
+        node("Softmax", "f", "y"),
+    ]
+    consts = {"w": weights(4, 2, 3, 3), "v": weights(36, 5)}
+    return eightbit.compile(model(nodes, {"x": [1, 2, 6, 6]}, {"y": [1, 5]}, consts), samples(2, 6, 6))
+
+
+def arrays(program: Program) -> dict[str, np.ndarray]:
+    return dict(program.arrays())
+
+
+def test_the_text_and_its_constants_read_back_as_the_same_program(build: eightbit.Build, tmp_path: Path) -> None:
+    text = program_text.print_program(build.program)
+    again = program_text.parse(text, arrays(build.program), "test")
+    assert program_text.print_program(again) == text
+    assert again.inputs == build.program.inputs
+    assert again.tensors == build.program.tensors
+    assert [c.params for c in again.calls] == [c.params for c in build.program.calls]
+
+
+def test_compiling_a_saved_program_gives_the_same_bytes_of_c(build: eightbit.Build, tmp_path: Path) -> None:
+    build.write(tmp_path / "out")
+    again = eightbit.compile(tmp_path / "out" / "program.txt")
+    assert again.emission.files == build.emission.files
+    assert again.files()["program.npz"] == build.files()["program.npz"]
+
+
+def test_every_requantised_call_prints_its_accumulator_bound(build: eightbit.Build) -> None:
+    text = program_text.print_program(build.program)
+    requantised = [c for c in build.program.calls if hasattr(c.params, "out_rshift")]
+    assert text.count("bound |acc| <= ") == len(requantised)
+
+
+def broken(program: Program, op: str, **params: int) -> list[str]:
+    """The findings after one call's params were changed."""
+    calls = [replace(c, params=replace(c.params, **params)) if c.op == op else c for c in program.calls]
+    return check.check(replace(program, calls=tuple(calls)))
+
+
+def test_the_checker_finds_nothing_in_a_good_program(build: eightbit.Build) -> None:
+    assert check.check(build.program) == []
+
+
+@pytest.mark.parametrize(
+    ("op", "params", "finding"),
+    [
+        ("conv", {"out_c": 0}, "out_c"),
+        ("conv", {"in_h": 70000}, "does not fit e8_s16"),
+        ("conv", {"acc_lshift": 25}, "beyond 2^6"),
+        ("conv", {"act_min": 100, "act_max": 50}, "is not an s8 interval"),
+        ("conv", {"groups": 3}, "do not split into 3 groups"),
+        ("avgpool", {"count_y1": 3}, "without a multiplier"),
+        ("avgpool", {"out_rshift": 24}, "out of range"),
+        ("fc", {"in_n": 35}, "input has 36 elements"),
+        ("softmax", {"ch": 4}, "params are for rows"),
+        ("lut", {"w": 1}, "params are for rows"),
+    ],
+)
+def test_the_checker_names_a_wrong_field(build: eightbit.Build, op: str, params: dict[str, int], finding: str) -> None:
+    assert any(finding in text for text in broken(build.program, op, **params))
+
+
+def test_the_checker_finds_a_call_that_reads_what_does_not_exist_yet(build: eightbit.Build) -> None:
+    swapped = replace(build.program, calls=build.program.calls[::-1])
+    assert check.check(swapped)
+
+
+def test_a_weight_array_of_another_shape_is_found(build: eightbit.Build) -> None:
+    conv = next(c for c in build.program.calls if c.op == "conv")
+    wrong = replace(conv, consts={**conv.consts, "weights": conv.consts["weights"][:3]})
+    calls = tuple(wrong if c is conv else c for c in build.program.calls)
+    assert any("weights has shape" in text for text in check.check(replace(build.program, calls=calls)))
+
+
+def test_fusing_clamps_changes_no_bit() -> None:
+    nodes = [node("Conv", "x w", "a"), node("Relu", "a", "b"), node("Clip", "b lo hi", "y")]
+    consts = {"w": weights(3, 2, 3, 3), "lo": np.float32(0.2), "hi": np.float32(0.9)}
+    proto = model(nodes, {"x": [1, 2, 5, 5]}, {"y": [1, 3, 3, 3]}, consts)
+    fused = eightbit.compile(proto, samples(2, 5, 5)).program
+    assert "clamp" not in [c.op for c in fused.calls]
+    clamps = {"act_min": -128, "act_max": 127}
+    conv = next(c for c in fused.calls if c.op == "conv")
+    open_ = replace(
+        fused, calls=tuple(replace(c, params=replace(c.params, **clamps)) if c is conv else c for c in fused.calls)
+    )
+    x = {fused.inputs[0].tensor: vectors.vector(0, 50).reshape(1, 5, 5, 2)}
+    x = {name: array.reshape(1, *fused.tensors[name].shape) for name, array in x.items()}
+    whole = simulate.run(open_, x)[conv.output]
+    assert (simulate.run(fused, x)[conv.output] == np.clip(whole, conv.params.act_min, conv.params.act_max)).all()
+
+
+def test_clamps_that_do_not_meet_fuse_to_the_last_one() -> None:
+    nodes = [node("Gemm", "x w", "a"), node("Clip", "a l1 h1", "b"), node("Clip", "b l2 h2", "y")]
+    bounds = {"l1": np.float32(-1), "h1": np.float32(-0.5), "l2": np.float32(0.5), "h2": np.float32(1)}
+    proto = model(nodes, {"x": [1, 4]}, {"y": [1, 3]}, {"w": weights(4, 3), **bounds})
+    build = eightbit.compile(proto, samples(4))
+    assert abs(build.simulate_float(samples(4))["y"] - 0.5).max() < 0.01
+
+
+def test_calls_are_numbered_without_gaps() -> None:
+    program = eightbit.compile(conv_relu(), samples(2, 5, 5)).program
+    assert [c.name for c in program.calls] == [f"{c.op}_{i}" for i, c in enumerate(program.calls, start=1)]
+    assert optimize.renumber(program) == program

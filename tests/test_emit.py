@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 import eightbit
 from eightbit import emit, vectors
+from eightbit.fixed import quantise
 from models import conv_relu, dense, model, node, samples, weights
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -150,9 +152,30 @@ def test_two_models_link_into_one_program(tmp_path: Path) -> None:
 
 
 def test_cmake_builds_the_library_and_the_self_test(out: Path, tmp_path: Path) -> None:
-    text = (out / "CMakeLists.txt").read_text()
-    assert "add_library(every_thing STATIC every_thing.c)" in text
-    assert "EVERY_THING_SELFTEST_MAIN" in text
+    cmake = [sys.executable, "-m", "cmake"]
+    run(*cmake, "-S", out, "-B", tmp_path / "b", "-DEVERY_THING_BUILD_SELFTEST=ON", "-DCMAKE_C_COMPILER=gcc")
+    run(*cmake, "--build", tmp_path / "b")
+    assert (tmp_path / "b" / "libevery_thing.a").is_file()
+    assert run(tmp_path / "b" / "every_thing_selftest").endswith("PASS\n")
+
+
+def test_the_float_helpers_quantise_as_the_simulator_does(build: eightbit.Build, out: Path, tmp_path: Path) -> None:
+    main = tmp_path / "main.c"
+    main.write_text(
+        '#include <stdio.h>\n#include "every_thing_io.h"\n'
+        "int main(void) { float x; while (fread(&x, sizeof x, 1, stdin) == 1)"
+        ' printf("%d %.9g\\n", every_thing_input_in_0_from_real(x), (double)every_thing_output_int_to_real((e8_s8)7));'
+        " return 0; }\n"
+    )
+    run("gcc", *STRICT, "-Wno-unused-function", "-I", out, main, "-o", tmp_path / "io")
+    tensor = build.program.tensors["input_1"]
+    steps = np.arange(-300, 300) * tensor.scale / 2
+    x = np.concatenate([steps, samples(500).ravel() * 3, [1e30, -1e30, np.nan]]).astype(np.float32)
+    shown = subprocess.run([tmp_path / "io"], input=x.tobytes(), capture_output=True, check=True).stdout.split()
+    expected = quantise(x[:-1], tensor.scale, tensor.zero_point)
+    assert [int(value) for value in shown[:-2:2]] == expected.tolist()
+    probability = build.program.tensors[build.program.outputs[0].tensor]
+    assert float(shown[1]) == probability.scale * (7 + 128)
 
 
 def test_argmax_takes_the_lowest_index_of_equal_values(out: Path, tmp_path: Path) -> None:
@@ -198,7 +221,7 @@ def test_no_file_carries_a_path_of_this_machine(build: eightbit.Build) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["dense.h", "dense.c", "dense_weights.inc", "dense_selftest.c", "plan.txt", "program.txt"]
+    "name", ["dense.h", "dense.c", "dense_io.h", "dense_weights.inc", "dense_selftest.c", "plan.txt", "program.txt"]
 )
 def test_a_small_network_gives_the_golden_files(name: str, update: bool, tmp_path: Path) -> None:
     proto = model(

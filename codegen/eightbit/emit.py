@@ -48,6 +48,7 @@ def emit(program: Program, selection: Selection, steps: Schedule, layout: Layout
     files = {
         f"{name}.h": render("model.h.j2", context),
         f"{name}.c": render("model.c.j2", context),
+        f"{name}_io.h": render("model_io.h.j2", context),
         f"{name}_weights.inc": render("weights.inc.j2", context | {"constants": constants(program, selection, name)}),
         f"{name}_selftest.c": render("selftest.c.j2", context | selftest_context(program, selection)),
         "CMakeLists.txt": render("CMakeLists.txt.j2", context),

@@ -174,7 +174,7 @@ def _unsized(what: str, where: str) -> InputError:
 
 
 def _checked(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
-    """The model, found valid, with explicit windows (before shape inference: old opsets count windows that no one has)."""
+    """The model, found valid. Windows are made explicit before its stated shapes are compared with inferred ones."""
     try:
         onnx.checker.check_model(_sized(proto, where))
         make_explicit(proto)

@@ -28,8 +28,7 @@ def simplify(loaded: Loaded) -> Graph:
     try:
         model = loaded.model.clone()
         common.InlinePass()(model)
-        common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
-        fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
+        model = fold_all(model)
         remove_identities(model)
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         fold_batch_normalization(model)
@@ -47,6 +46,15 @@ def simplify(loaded: Loaded) -> Graph:
             why=reason(error),
             hint="does it run in ONNX Runtime? If it does, please report it with the model",
         ) from error
+
+
+def fold_all(model: ir.Model) -> ir.Model:
+    """Fold constants until nothing changes: what was folded makes more shapes known, and they fold more."""
+    while True:
+        proto = onnx.shape_inference.infer_shapes(ir.to_proto(model), strict_mode=True, data_prop=True)
+        model = ir.from_proto(proto)
+        if not fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT).modified:
+            return model
 
 
 def remove_identities(model: ir.Model) -> None:

@@ -51,7 +51,7 @@ def axes(graph: Graph, node: Node, kernel: list[int]) -> list[Axis]:
     strides = list(node.attributes.get("strides", [1] * count))
     dilations = list(node.attributes.get("dilations", [1] * count))
     pads = list(node.attributes.get("pads", [0] * 2 * count))
-    rows = zip(sizes, outs, kernel, strides, dilations, pads[:count], pads[count:], strict=True)
+    rows = zip(sizes, outs, kernel[:count], strides, dilations, pads[:count], pads[count:], strict=True)
     found = [Axis(*row) for row in rows]
     return found if count == 2 else [*found, Axis(1, 1, 1, 1, 1, 0, 0)]
 

@@ -210,7 +210,7 @@ def blends(real: Int8, rng: np.random.Generator) -> Int8:
     part, width = rng.uniform(-0.5, 1.5, each), 2.0 ** rng.uniform(-2, 7, each)
     mixed = a * part + b * (1 - part) + rng.normal(0, 1, a.shape) * width
     mixed[::8] = rng.integers(-128, 128, a[::8].shape)
-    return np.clip(np.rint(mixed), -128, 127).astype(np.int8)
+    return np.asarray(np.clip(np.rint(mixed), -128, 127), np.int8)
 
 
 def free_inputs(call: Call, program: Program, index: int, rng: np.random.Generator) -> Batch:
@@ -229,7 +229,8 @@ def free_inputs(call: Call, program: Program, index: int, rng: np.random.Generat
 
 # ---- what can be mutated ----
 
-IGNORED = re.compile(r"/\*.*?\*/|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.S | re.M)  # comments, preprocessor lines
+# Comments and preprocessor lines.
+IGNORED = re.compile(r"/\*.*?\*/|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.DOTALL | re.MULTILINE)
 OPERATORS = {
     "+": "-", "-": "+", "*": "+", "/": "*", "%": "/", "<": "<= >", "<=": "<", ">": ">= <", ">=": ">", "==": "!=",
     "!=": "==", "&&": "||", "||": "&&", "<<": ">>", ">>": "<<", "+=": "-=", "-=": "+=",
@@ -241,10 +242,10 @@ TWINS = (
 )  # fmt: skip
 SWAPS = {a: b for pair in TWINS for a, b in (pair.split(), reversed(pair.split()))}
 TOKENS: tuple[tuple[str, Callable[[str], list[str]]], ...] = (
-    (r"(?<=[\w)\]] )(?:%s)(?= )" % "|".join(map(re.escape, OPERATORS)), lambda token: OPERATORS[token].split()),
+    (rf"(?<=[\w)\]] )(?:{'|'.join(map(re.escape, OPERATORS))})(?= )", lambda token: OPERATORS[token].split()),
     (r"\+\+|--", lambda token: ["--" if token == "++" else "++"]),
     (r"(?<![\w.])\d+(?![\w.])", lambda token: [str(n) for n in (int(token) - 1, int(token) + 1) if n >= 0]),
-    (r"\b(?:%s)\b" % "|".join(SWAPS), lambda token: [SWAPS[token]]),
+    (rf"\b(?:{'|'.join(SWAPS)})\b", lambda token: [SWAPS[token]]),
 )
 LITERAL = re.compile(r"-?\d+|\(-2147483647 - 1\)")
 
@@ -319,9 +320,7 @@ def draw(them: list[Subject], seed: int, count: int) -> list[list[Mutation]]:
     lists = []
     for kind in SHARE:
         sites = [
-            site
-            for it in them
-            for site in (kernel_sites(it) if kind == "kernel" else constant_sites(it, kind, rng))
+            site for it in them for site in (kernel_sites(it) if kind == "kernel" else constant_sites(it, kind, rng))
         ]
         drawn = [sites[i] for i in rng.permutation(len(sites))]
         lists += [drawn[i :: kinds.count(kind)][:40] for i in range(kinds.count(kind))]
@@ -424,14 +423,10 @@ def same_for_all(it: Subject, mutation: Mutation, call: Call) -> bool:
         return False
     mults = np.atleast_1d(call.consts.get("mult", getattr(call.params, "mult", 0)))
     limits = np.broadcast_to(bounds, mults.shape)
-    if mutation.address[1] in call.consts:
-        which: Iterator[int] | range = iter([mutation.address[2]])
-    else:
-        which = range(len(mults))
+    which = [mutation.address[2]] if mutation.address[1] in call.consts else list(range(len(mults)))
     original = it.call(call.name)
     return all(
-        np.array_equal(*(requantised(c, i, int(limits[i])) for c in (original, call)))  # type: ignore[call-overload]
-        for i in which
+        np.array_equal(requantised(original, i, int(limits[i])), requantised(call, i, int(limits[i]))) for i in which
     )
 
 
@@ -450,7 +445,7 @@ def judge_alone(it: Subject, mutation: Mutation, call: Call, total: int) -> Verd
     tensors = {port.tensor: it.program.tensors[port.tensor] for port in ports}
     program = Program(it.program.name, tuple(ports[:-1]), (ports[-1],), tensors, (it.call(name),))
     rng = np.random.default_rng(21)
-    for tried in range(BLENDS):
+    for _ in range(BLENDS):
         batch = free_inputs(call, program, index, rng)
         sample = showing(program, call, batch)
         if sample is None:
@@ -538,9 +533,8 @@ def rounding(it: Subject, work: Path) -> Iterator[dict[str, Any]]:
             (folder / file).write_text(text.replace(right, wrong), encoding="utf-8")
             command = [sys.executable, "-m", "eightbit.cli", "verify", str(folder), "--json"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
-            yield {"model": it.name, "file": file, "right": right, "wrong": wrong, "exit": done.returncode} | json.loads(
-                done.stdout
-            )
+            about = {"model": it.name, "file": file, "right": right, "wrong": wrong, "exit": done.returncode}
+            yield about | json.loads(done.stdout)
             shutil.rmtree(folder)
 
 

@@ -83,7 +83,8 @@ def test_two_models_with_equal_names_inside_link_and_run_together(tmp_path: Path
         eightbit.compile(proto, samples(4), name=name).write(tmp_path / name)
     (tmp_path / "main.c").write_text(
         '#include "twin_a.h"\n#include "twin_b.h"\nstatic twin_a_context a;\nstatic twin_b_context b;\n'
-        "int main(void) { return twin_a_run(&a) || twin_b_run(&b) || TWIN_A_OUTPUT_SIZE != 3 || TWIN_B_OUTPUT_SIZE != 7; }\n"
+        "int main(void) { return twin_a_run(&a) || twin_b_run(&b)"
+        " || TWIN_A_OUTPUT_SIZE != 3 || TWIN_B_OUTPUT_SIZE != 7; }\n"
     )
     sources = [tmp_path / "main.c", tmp_path / "twin_a" / "twin_a.c", tmp_path / "twin_b" / "twin_b.c"]
     folders = [f"-I{tmp_path / name}" for name in ("twin_a", "twin_b")]

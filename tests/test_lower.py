@@ -87,6 +87,18 @@ def test_batch_normalization_is_folded_into_the_convolution_before_it() -> None:
     assert decibels(proto, 1, 6, 5) > 30
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (4,), (1, 4), (4, 4), (4, 1)])
+def test_batch_normalization_folds_into_a_dense_layer_with_any_bias(shape: tuple[int, ...]) -> None:
+    nodes = [node("Gemm", "x w c", "a", alpha=0.5, beta=2.0), node("BatchNormalization", "a g b m v", "y")]
+    consts = {"g": weights(4), "b": weights(4), "m": weights(4), "v": abs(weights(4)) + 0.1}
+    consts |= {"w": weights(6, 4), "c": weights(*shape)}
+    x = samples(4, 6, count=16)
+    proto = model(nodes, {"x": [4, 6]}, {"y": [4, 4]}, consts)
+    build = eightbit.compile(proto, x)
+    assert build.program.calls[0].op == ("fc" if shape in ((4, 4), (4, 1)) else "conv")
+    assert eightbit.evaluate(build, proto, x)["sqnr_db"] > 30
+
+
 def test_batch_normalization_alone_is_a_depthwise_call() -> None:
     consts = {"g": weights(4), "b": weights(4), "m": weights(4), "v": abs(weights(4)) + 0.1}
     proto = one("BatchNormalization", [1, 4, 6, 5], consts)

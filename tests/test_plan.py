@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,5 +45,5 @@ def test_the_plan_with_separate_places_keeps_guard_bytes_between_all_tensors() -
     apart = plan.plan_apart(build.program, build.selection, build.schedule, 16)
     spans = sorted({(p.offset, p.offset + p.size) for p in apart.places.values()})
     assert spans[0][0] == 16
-    assert all(b[0] - a[1] == 16 for a, b in zip(spans, spans[1:], strict=False))
+    assert all(b[0] - a[1] == 16 for a, b in pairwise(spans))
     assert apart.activation_bytes == spans[-1][1] + 16

@@ -22,6 +22,7 @@ S8_MIN, S8_MAX = -128, 127
 M15_BITS = 15  # multipliers that define a weight scale: two 16-bit products on small cores
 M31_BITS = 31  # multipliers that only approximate a given ratio
 M15_MAX_K = 7  # with k <= 7 SIMD kernels may narrow before they shift
+SUM_MAX_K = 22  # |a * m1 + b * m2 + c| stays below 2^31
 M31_MAX_K = 23  # k = 24 would let mulhi + c leave 32 bits
 SCALE_FLOOR = Fraction(1, 2**13)  # smallest M = s_x * s_w / s_y of a channel
 
@@ -48,6 +49,43 @@ def requantise(acc: Int64, mult: Int64 | int, shifts: Shifts, out_c: int, act_mi
     high = mulhi(np.left_shift(acc, shifts.lshift), mult)
     value: Int64 = np.right_shift(high + out_c, shifts.rshift)
     return np.asarray(np.clip(value, act_min, act_max), np.int8)
+
+
+@dataclass(frozen=True)
+class SumTerms:
+    """The constants of y = clamp((a * m1 + b * m2 + c) >> k): a rescale, or the sum of two tensors, rounded once."""
+
+    mult_a: int
+    mult_b: int
+    out_c: int
+    rshift: int
+
+
+def sum_terms(ratio_a: Fraction, ratio_b: Fraction, zps: tuple[int, int, int]) -> SumTerms:
+    """Terms for scale ratios s_a / s_y and s_b / s_y and the zero points of a, b and y.
+
+    k is the largest <= 22 for which both multipliers fit 16 bits; then no step leaves 32 bits.
+    """
+    rshift = SUM_MAX_K
+    while rshift > 1 and round_half_up(max(ratio_a, ratio_b) * 2**rshift) >= 1 << 15:
+        rshift -= 1
+    mult_a, mult_b = (round_half_up(ratio * 2**rshift) for ratio in (ratio_a, ratio_b))
+    out_c = rounding_constant(zps[2], rshift) - zps[0] * mult_a - zps[1] * mult_b
+    return SumTerms(mult_a, mult_b, out_c, rshift)
+
+
+def weighted_sum(a: Int64, b: Int64, terms: SumTerms, act_min: int, act_max: int) -> Int8:
+    """s8 a and b to s8: clamp((a * m1 + b * m2 + c) >> k)."""
+    total = np.asarray(a, np.int64) * terms.mult_a + np.asarray(b, np.int64) * terms.mult_b + terms.out_c
+    return np.asarray(np.clip(np.right_shift(total, terms.rshift), act_min, act_max), np.int8)
+
+
+def requantise_s16(
+    acc: Int64, mult: Int64 | int, out_r: int, rshift: int, act_min: int, act_max: int
+) -> NDArray[np.int16]:
+    """Accumulators to s16: clamp((acc * m + r) >> n). Needs bits(|acc|) + bits(m) <= 62."""
+    value: Int64 = np.right_shift(np.multiply(acc, mult, dtype=np.int64) + out_r, rshift)
+    return np.asarray(np.clip(value, act_min, act_max), np.int16)
 
 
 def rounding_constant(zero_point: int, rshift: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,16 +24,9 @@ def write(out: Path, files: Mapping[str, str | bytes], about: Mapping[str, Any])
     contents = {name: data.encode() if isinstance(data, str) else data for name, data in files.items()}
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(contents.items())}
     contents[MANIFEST] = (json.dumps({**about, "files": hashes}, indent=1, sort_keys=True) + "\n").encode()
-    ours = _earlier_files(out)
-    foreign = [name for name in contents if name not in ours and (out / name).exists()]
-    if foreign:
-        raise InputError(
-            f"{foreign[0]} is in the way",
-            where=str(out),
-            why="eightbit did not write it and does not overwrite files of others",
-            hint="choose another folder with -o, or move the file away",
-        )
     try:
+        ours = _earlier_files(out)
+        _refuse_foreign(out, set(contents) - ours)
         _replace(out, contents, ours)
     except OSError as error:
         raise InputError(
@@ -44,34 +37,57 @@ def write(out: Path, files: Mapping[str, str | bytes], about: Mapping[str, Any])
         ) from error
 
 
-def _replace(out: Path, contents: Mapping[str, bytes], ours: set[str]) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        for name, data in contents.items():
-            (aside / name).write_bytes(data)
-        out.mkdir(exist_ok=True)
-        for name in [*(n for n in contents if n != MANIFEST), MANIFEST]:
-            (aside / name).replace(out / name)
-        for name in ours - set(contents):
-            (out / name).unlink(missing_ok=True)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
 def _earlier_files(out: Path) -> set[str]:
     """The files that an earlier build of eightbit wrote here."""
-    if out.exists() and not out.is_dir():
-        raise InputError(
-            "the output is not a folder",
-            where=str(out),
-            why="a file of that name exists",
-            hint="choose another -o",
-        )
-    manifest = out / MANIFEST
-    if not manifest.exists():
+    try:
+        return {name for name in (MANIFEST, *read_manifest(out)["files"]) if (out / name).is_file()}
+    except InputError:
         return set()
-    return {MANIFEST, *read_manifest(out)["files"]}
+
+
+def _refuse_foreign(out: Path, names: set[str]) -> None:
+    in_the_way = [out] if os.path.lexists(out) and not out.is_dir() else []
+    in_the_way += [out / name for name in sorted(names) if os.path.lexists(out / name)]
+    if in_the_way:
+        raise InputError(
+            f"{in_the_way[0].name} is in the way",
+            where=str(in_the_way[0]),
+            why="eightbit did not write it and does not overwrite files of others",
+            hint="choose another folder with -o, or move the file away",
+        )
+
+
+def _replace(out: Path, contents: Mapping[str, bytes], ours: set[str]) -> None:
+    """Inside `out`, where it exists: its parent may be read-only or on another disk."""
+    home = out if out.is_dir() else out.parent
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".eightbit-", dir=home) as temporary:
+        new, old = Path(temporary) / "new", Path(temporary) / "old"
+        new.mkdir()
+        for name, data in contents.items():
+            (new / name).write_bytes(data)
+        if home != out:
+            new.rename(out)
+            return
+        old.mkdir()
+        _swap(out, new, old, [*(ours - set(contents)), *contents])
+
+
+def _swap(out: Path, new: Path, old: Path, names: list[str]) -> None:
+    """Move `out`/name to `old`, then `new`/name to `out`; if that fails, `out` becomes what it was."""
+    made = {path.name for path in new.iterdir()}
+    try:
+        for name in names:
+            if (out / name).exists():
+                (out / name).rename(old / name)
+            if name in made:
+                (new / name).rename(out / name)
+    except BaseException:
+        for name in made - {path.name for path in new.iterdir()}:
+            (out / name).unlink()
+        for path in old.iterdir():
+            path.rename(out / path.name)
+        raise
 
 
 def read_manifest(out: Path) -> dict[str, Any]:
@@ -79,9 +95,9 @@ def read_manifest(out: Path) -> dict[str, Any]:
     try:
         document = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
         names = document["files"]
-        if document.get("tool") != "eightbit" or any("/" in name or name in (".", "..") for name in names):
-            raise ValueError("it is not a manifest of eightbit")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if document.get("tool") != "eightbit" or not all(Path(name).name == name for name in names):
+            raise ValueError("its manifest is not one of eightbit")
+    except Exception as error:  # JSON that is no manifest fails in many ways
         raise InputError(
             "not a build of eightbit",
             where=str(out),

@@ -42,7 +42,7 @@ def compile_model(
     """Compile a float ONNX model (with samples or a calibration.json), or a saved program.txt."""
     chosen = target.load(target_name)
     if isinstance(model, str | Path) and Path(model).suffix == ".txt":
-        return back_end(_checked(program_text.load_program(model), "load"), None, (), chosen, dump)
+        return back_end(program_text.load_program(model), None, (), chosen, dump)
     return back_end(*front_end(model, calibration, name, dump), chosen, dump)
 
 

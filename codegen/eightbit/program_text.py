@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eightbit import ops
-from eightbit.check import accumulator_bounds
+from eightbit.check import accumulator_bounds, check
 from eightbit.errors import InputError, reason
 from eightbit.program import Call, Port, Program, Tensor
 
 HEADER = "eightbit program 1"
+BUILD_AGAIN = "build it again with `eightbit compile`"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip entries carry a date; bytes must not depend on today's
 
 
@@ -90,7 +91,20 @@ def load_program(path: str | Path) -> Program:
             why=reason(error),
             hint="program.txt needs the program.npz of the same build beside it",
         ) from error
-    return parse(text, arrays, str(path))
+    program = parse(text, arrays, str(path))
+    findings = _findings(program)
+    if findings:
+        raise InputError(
+            "the program is not well formed", where=str(path), why="; ".join(findings[:5]), hint=BUILD_AGAIN
+        )
+    return program
+
+
+def _findings(program: Program) -> list[str]:
+    try:
+        return check(program)
+    except Exception as error:  # arrays and numbers of a damaged program may be anything
+        return [reason(error)]
 
 
 def parse(text: str, arrays: dict[str, NDArray[Any]], where: str) -> Program:
@@ -98,18 +112,20 @@ def parse(text: str, arrays: dict[str, NDArray[Any]], where: str) -> Program:
     reader = _Reader(arrays)
     lines = text.splitlines()
     if not lines or lines[0] != HEADER:
-        raise InputError("not an eightbit program", where=where, why=f"its first line is not {HEADER!r}")
-    for number, line in enumerate(lines[1:], start=2):
-        try:
+        raise InputError(
+            "not an eightbit program", where=where, why=f"its first line is not {HEADER!r}", hint=BUILD_AGAIN
+        )
+    try:
+        for line in lines[1:]:
             reader.line(line)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise InputError(
-                "cannot read the program",
-                where=f"{where}, line {number}: {line.strip()[:80]}",
-                why=reason(error),
-                hint="build it again with `eightbit compile`",
-            ) from error
-    return reader.program()
+        return reader.program()
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
+        raise InputError(
+            "cannot read the program",
+            where=f"{where}, line {reader.number}: {lines[reader.number - 1].strip()[:80]}",
+            why=reason(error),
+            hint=BUILD_AGAIN,
+        ) from error
 
 
 class _Reader:
@@ -117,12 +133,14 @@ class _Reader:
 
     def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.arrays = arrays
+        self.number = 1  # of the line that was read last
         self.name = ""
         self.ports: dict[str, list[Port]] = {"input": [], "output": []}
         self.tensors: dict[str, Tensor] = {}
         self.calls: list[dict[str, Any]] = []
 
     def line(self, line: str) -> None:
+        self.number += 1
         keyword, _, rest = line.strip().partition(" ")
         if keyword and keyword != "bound":
             getattr(self, f"_{keyword}_line")(rest)
@@ -182,17 +200,20 @@ class _Reader:
         self.calls[-1]["origin"].append(json.loads(rest))
 
     def program(self) -> Program:
-        calls = tuple(
-            Call(
-                **{
-                    **call,
-                    "params": ops.get(call["op"]).Params(**call["params"]),
-                    "origin": tuple(call["origin"]),
-                }
-            )
-            for call in self.calls
-        )
+        ports = [*self.ports["input"], *self.ports["output"]]
+        unknown = [port.tensor for port in ports if port.tensor not in self.tensors]
+        if unknown or not all(self.ports.values()):
+            raise ValueError(f"tensor {unknown[0]} is missing" if unknown else "it has no input or no output")
+        calls = tuple(map(_finished, self.calls))
         return Program(self.name, tuple(self.ports["input"]), tuple(self.ports["output"]), self.tensors, calls)
+
+
+def _finished(call: dict[str, Any]) -> Call:
+    kind = ops.get(call["op"]).Params
+    missing = [item.name for item in fields(kind) if item.name not in call["params"]]
+    if missing:
+        raise ValueError(f"call {call['name']} lacks the params {', '.join(missing)}")
+    return Call(**{**call, "params": kind(**call["params"]), "origin": tuple(call["origin"])})
 
 
 def _port(rest: str) -> Port:

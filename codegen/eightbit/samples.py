@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,29 +54,34 @@ def read(source: Source, shapes: Mapping[str, tuple[int, ...]]) -> Samples:
 
 
 def _open(source: Source, where: str, names: list[str]) -> dict[str, NDArray[Any]]:
-    if isinstance(source, Mapping):
-        return {key: np.asarray(value) for key, value in source.items()}
-    if not isinstance(source, str | Path):
-        if len(names) != 1:
-            raise InputError(
-                "one array cannot serve several inputs",
-                where=where,
-                why=f"the model has the inputs {', '.join(map(repr, names))}",
-                hint="pass a dictionary with one array per input name",
-            )
-        return {names[0]: np.asarray(source)}
+    if not isinstance(source, str | Path | Mapping) and len(names) != 1:
+        raise InputError(
+            "one array cannot serve several inputs",
+            where=where,
+            why=f"the model has the inputs {', '.join(map(repr, names))}",
+            hint="pass a dictionary with one array per input name",
+        )
     try:
-        with np.load(source, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise ValueError("it is a single .npy array")
-            return {key: archive[key] for key in archive.files}
+        if isinstance(source, str | Path):
+            return _archive(Path(source))
+        named = source if isinstance(source, Mapping) else {names[0]: source}
+        return {str(name): np.asarray(value) for name, value in named.items()}
     except Exception as error:  # errors of files, zip, zlib and NumPy share no base class
         raise InputError(
             "cannot read the samples",
             where=where,
             why=reason(error),
-            hint="save them with numpy.savez(file, **{input_name: array})",
+            hint="save one array [n, ...] per input with numpy.savez(file, **{input_name: array})",
         ) from error
+
+
+def _archive(path: Path) -> dict[str, NDArray[Any]]:
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is not an .npz archive")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: np.asarray(archive[name]) for name in archive.files}
 
 
 def _same_names(found: set[str], wanted: list[str], where: str) -> None:
@@ -90,6 +96,13 @@ def _same_names(found: set[str], wanted: list[str], where: str) -> None:
 
 
 def _fit(name: str, array: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArray[np.float32]:
+    if array.dtype.kind not in "fiub":
+        raise InputError(
+            f"samples of input {name!r} are not numbers",
+            where=where,
+            why=f"their type is {array.dtype}",
+            hint="save them as float32",
+        )
     row = shape[1:] if shape[:1] == (1,) else shape
     if array.ndim < 1 or array.shape[1:] not in (row, shape):
         raise InputError(
@@ -98,8 +111,6 @@ def _fit(name: str, array: NDArray[Any], shape: tuple[int, ...], where: str) -> 
             why=f"the array is {list(array.shape)}, the model wants [n, {', '.join(map(str, row))}]",
             hint="one row per sample, without the batch axis",
         )
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"samples of input {name!r} are not numbers", where=where, why=f"their type is {array.dtype}")
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(array, np.float32).reshape(len(array), *shape)
     if not np.isfinite(values).all():
@@ -107,7 +118,7 @@ def _fit(name: str, array: NDArray[Any], shape: tuple[int, ...], where: str) -> 
         raise InputError(
             f"samples of input {name!r} are not finite",
             where=where,
-            why=f"sample {bad} holds NaN or infinity",
+            why=f"sample {bad} holds NaN, infinity or more than float32 can",
             hint="remove or repair such samples: ranges are measured on them",
         )
     return values

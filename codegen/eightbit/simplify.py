@@ -110,7 +110,7 @@ def _fold_into(model: ir.Model, linear: ir.Node, norm: ir.Node) -> None:
         weights = weights * factor.reshape(-1, *[1] * (weights.ndim - 1))
     else:
         weights = weights * linear.attributes.get_float("alpha", 1.0)
-        bias = bias.reshape(-1) * linear.attributes.get_float("beta", 1.0)
+        bias = bias * linear.attributes.get_float("beta", 1.0)  # whatever its shape, columns are its last axis
         weights = weights * (factor[:, None] if _flag(linear, "transB") else factor)
         linear.attributes["alpha"] = ir.AttrFloat32("alpha", 1.0)
         linear.attributes["beta"] = ir.AttrFloat32("beta", 1.0)

@@ -4,25 +4,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eightbit.ops.opdef import S16
 
-class Window(Protocol):
-    """The geometry every windowed operator's Params share."""
 
-    in_h: int
-    in_w: int
-    kh: int
-    kw: int
-    stride_y: int
-    stride_x: int
-    dil_y: int
-    dil_x: int
-    pad_top: int
-    pad_left: int
+@dataclass(frozen=True)
+class Window:
+    """The geometry that the Params of every windowed operator start with."""
+
+    in_h: S16
+    in_w: S16
+    out_w: S16
+    kh: S16
+    kw: S16
+    stride_y: S16
+    stride_x: S16
+    dil_y: S16
+    dil_x: S16
+    pad_top: S16
+    pad_left: S16
 
 
 def reach(window: Window) -> int:

@@ -9,10 +9,7 @@
 typedef struct {
     e8_s16 in_h;
     e8_s16 in_w;
-    e8_s16 in_ch;
     e8_s16 out_w;
-    e8_s16 out_ch;
-    e8_s16 groups;
     e8_s16 kh;
     e8_s16 kw;
     e8_s16 stride_y;
@@ -21,6 +18,9 @@ typedef struct {
     e8_s16 dil_x;
     e8_s16 pad_top;
     e8_s16 pad_left;
+    e8_s16 in_ch;
+    e8_s16 out_ch;
+    e8_s16 groups;
     e8_s16 zp_in;
     e8_s16 acc_lshift;
     e8_s16 out_rshift;

@@ -9,7 +9,6 @@
 typedef struct {
     e8_s16 in_h;
     e8_s16 in_w;
-    e8_s16 ch;
     e8_s16 out_w;
     e8_s16 kh;
     e8_s16 kw;
@@ -19,6 +18,7 @@ typedef struct {
     e8_s16 dil_x;
     e8_s16 pad_top;
     e8_s16 pad_left;
+    e8_s16 ch;
     e8_s16 act_min;
     e8_s16 act_max;
 } e8_maxpool_s8_params;

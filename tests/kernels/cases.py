@@ -122,13 +122,24 @@ def _axis(rng: Rng, size: int, extra: int) -> dict[str, int]:
             return {"taps": taps, "stride": stride, "dil": dilation, "begin": begin, "end": end, "out": out + more}
 
 
+def _point(rng: Rng, in_h: int, in_w: int) -> tuple[dict[str, int], dict[str, int]]:
+    """1x1 along both axes, or with one difference: kernels treat the first apart, and must not the second."""
+    axes = [{"taps": 1, "stride": 1, "dil": 1, "begin": 0, "end": 0, "out": size} for size in (in_h, in_w)]
+    if chance(rng, 0.6):
+        which, name = between(rng, 0, 1), str(rng.choice(["taps", "stride", "begin", "end"]))
+        axis, size = axes[which], (in_h, in_w)[which]
+        axis[name] += 1
+        axis["end"] += int(size < axis["taps"])
+        axis["out"] = (size + axis["begin"] + axis["end"] - axis["taps"]) // axis["stride"] + 1
+    return axes[0], axes[1]
+
+
 def window(rng: Rng, extra: int = 1) -> Window:
     """Any geometry: asymmetric padding, dilation, ceil_mode, windows that lie in the padding (`extra` > 0)."""
     in_h, in_w = between(rng, 1, 9), between(rng, 1, 9)
     y, x = _axis(rng, in_h, extra), _axis(rng, in_w, extra)
-    point = {"taps": 1, "stride": 1, "dil": 1, "begin": 0, "end": 0}
-    if chance(rng, 0.3):  # 1x1 along both axes or, for kernels that treat it apart, nearly so
-        y, x = (axis if chance(rng, 0.3) else point | {"out": n} for axis, n in ((y, in_h), (x, in_w)))
+    if chance(rng, 0.3):
+        y, x = _point(rng, in_h, in_w)
     fields = {
         "in_h": in_h, "in_w": in_w, "out_w": x["out"], "kh": y["taps"], "kw": x["taps"],
         "stride_y": y["stride"], "stride_x": x["stride"], "dil_y": y["dil"], "dil_x": x["dil"],

@@ -10,11 +10,13 @@ import numpy as np
 
 from eightbit.fixed import M31_BITS, M31_MAX_K, choose_shifts, rounded_multiplier, rounding_constant
 from eightbit.ops.gap import Params
-from kernels.cases import Case, Rng, make, order, requantisation, sized_shape, tensor, zero_point
+from kernels.cases import Case, Rng, between, make, order, requantisation, sized_shape, tensor, zero_point
 
 
 def case(rng: Rng) -> Case:
     shape, zp_in = sized_shape(rng, 9), zero_point(rng)
+    if rng.random() < 0.2:  # sums that need more than 16 bits
+        shape, zp_in = (between(rng, 17, 20), between(rng, 17, 20), 1), int(rng.choice([-128, 127]))
     most = np.array([shape[0] * shape[1] * max(128 + zp_in, 127 - zp_in)], np.int64)
     output = requantisation(rng, most, float(most[0]) / 4)
     height, width, channels = shape

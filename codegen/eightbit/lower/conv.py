@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from eightbit.graph import Graph, Node
 from eightbit.lower.builder import Builder
-from eightbit.lower.geometry import axes, geometry, window_refusal
+from eightbit.lower.geometry import axes, window_fields, window_refusal
 from eightbit.lower.linear import consts, quantised
 from eightbit.lower.rule import Rule
 from eightbit.ops.linear import WindowParams
@@ -28,7 +28,7 @@ def lower_conv(b: Builder, node: Node) -> None:
     y, q, fields = quantised(b, node, x, shape, weights, bias)
     groups = int(node.attributes.get("group", 1))
     params = WindowParams(
-        **geometry(y_axis, x_axis).fields(), in_ch=x.shape[2], out_ch=len(weights), groups=groups, **fields
+        **window_fields(y_axis, x_axis), in_ch=x.shape[2], out_ch=len(weights), groups=groups, **fields
     )
     if groups == x.shape[2] > 1:
         packed, op = q.weights[:, 0].transpose(1, 2, 0), "depthwise"

@@ -8,6 +8,7 @@ from typing import Any
 
 from eightbit.graph import Graph, Node
 from eightbit.ops.opdef import LIMITS
+from eightbit.windows import Window
 
 
 @dataclass(frozen=True)
@@ -23,26 +24,6 @@ class Axis:
     after: int
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """The fields that every windowed Params shares."""
-
-    in_h: int
-    in_w: int
-    out_w: int
-    kh: int
-    kw: int
-    stride_y: int
-    stride_x: int
-    dil_y: int
-    dil_x: int
-    pad_top: int
-    pad_left: int
-
-    def fields(self) -> dict[str, int]:
-        return asdict(self)
-
-
 def axes(graph: Graph, node: Node, kernel: list[int]) -> list[Axis]:
     """The spatial axes of a node [1, C, H, W] or [1, C, L]; a signal gets a second axis of size 1."""
     sizes = list(graph.shapes[node.inputs[0]][2:])
@@ -56,11 +37,13 @@ def axes(graph: Graph, node: Node, kernel: list[int]) -> list[Axis]:
     return found if count == 2 else [*found, Axis(1, 1, 1, 1, 1, 0, 0)]
 
 
-def geometry(y: Axis, x: Axis) -> Geometry:
-    return Geometry(
+def window_fields(y: Axis, x: Axis) -> dict[str, int]:
+    """The fields that every windowed Params starts with."""
+    window = Window(
         in_h=y.size, in_w=x.size, out_w=x.out, kh=y.kernel, kw=x.kernel, stride_y=y.stride, stride_x=x.stride,
         dil_y=y.dilation, dil_x=x.dilation, pad_top=y.before, pad_left=x.before,
     )  # fmt: skip
+    return asdict(window)
 
 
 def window_refusal(graph: Graph, node: Node, kernel: Any) -> str:

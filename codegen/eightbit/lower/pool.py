@@ -20,7 +20,7 @@ from eightbit.fixed import (
 )
 from eightbit.graph import Graph, Node
 from eightbit.lower.builder import Builder
-from eightbit.lower.geometry import Axis, axes, geometry, window_refusal
+from eightbit.lower.geometry import Axis, axes, window_fields, window_refusal
 from eightbit.lower.rule import Rule
 from eightbit.ops import avgpool, gap, maxpool
 from eightbit.program import Shape, Tensor
@@ -31,7 +31,7 @@ from eightbit.windows import tap_counts
 def lower_maxpool(b: Builder, node: Node) -> None:
     x = b.image(node.inputs[0])
     y_axis, x_axis = axes(b.graph, node, list(node.attributes["kernel_shape"]))
-    params = maxpool.Params(**geometry(y_axis, x_axis).fields(), ch=x.shape[2], act_min=S8_MIN, act_max=S8_MAX)
+    params = maxpool.Params(**window_fields(y_axis, x_axis), ch=x.shape[2], act_min=S8_MIN, act_max=S8_MAX)
     shape = (y_axis.out, x_axis.out, x.shape[2])
     y = Tensor("", shape, x.scale, x.zero_point, node.outputs[0])
     b.bind(node.outputs[0], b.emit("maxpool", params, (x.name,), y, node=node), b.image_index(shape))
@@ -48,7 +48,7 @@ def lower_average(b: Builder, node: Node) -> None:
     pad = bool(node.attributes.get("count_include_pad", 0))
     (y0, y1), (x0, x1) = counted(y_axis, pad), counted(x_axis, pad)
     params = avgpool.Params(
-        **geometry(y_axis, x_axis).fields(), ch=x.shape[2], count_y0=y0, count_y1=y1, count_x0=x0, count_x1=x1,
+        **window_fields(y_axis, x_axis), ch=x.shape[2], count_y0=y0, count_y1=y1, count_x0=x0, count_x1=x1,
         counts_n=len(requant.counts), zp_in=x.zero_point, acc_lshift=requant.lshift, out_rshift=requant.rshift,
         act_min=S8_MIN, act_max=S8_MAX, out_c=requant.out_c,
     )  # fmt: skip

@@ -24,19 +24,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Params:
-    in_h: S16
-    in_w: S16
+class Params(Window):
     ch: S16
-    out_w: S16
-    kh: S16
-    kw: S16
-    stride_y: S16
-    stride_x: S16
-    dil_y: S16
-    dil_x: S16
-    pad_top: S16
-    pad_left: S16
     count_y0: S16
     count_y1: S16
     count_x0: S16

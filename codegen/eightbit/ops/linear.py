@@ -16,27 +16,16 @@ import numpy as np
 from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64, Shifts, requantise
 from eightbit.ops.opdef import S16, S32, OpDef, Rows, farthest, float_type_for
 from eightbit.program import Call, Shape, Tensor
-from eightbit.windows import reach
+from eightbit.windows import Window, reach
 
 
 @dataclass(frozen=True)
-class WindowParams:
+class WindowParams(Window):
     """Geometry and requantisation of conv and depthwise. A tap outside the image adds nothing."""
 
-    in_h: S16
-    in_w: S16
     in_ch: S16
-    out_w: S16
     out_ch: S16
     groups: S16
-    kh: S16
-    kw: S16
-    stride_y: S16
-    stride_x: S16
-    dil_y: S16
-    dil_x: S16
-    pad_top: S16
-    pad_left: S16
     zp_in: S16
     acc_lshift: S16
     out_rshift: S16

@@ -12,26 +12,15 @@ import numpy as np
 from eightbit.fixed import S8_MIN, Int8
 from eightbit.ops.opdef import S16, OpDef, Rows
 from eightbit.program import Call, Shape, Tensor
-from eightbit.windows import reach, taps
+from eightbit.windows import Window, reach, taps
 
 if TYPE_CHECKING:
     from eightbit.export import QdqGraph
 
 
 @dataclass(frozen=True)
-class Params:
-    in_h: S16
-    in_w: S16
+class Params(Window):
     ch: S16
-    out_w: S16
-    kh: S16
-    kw: S16
-    stride_y: S16
-    stride_x: S16
-    dil_y: S16
-    dil_x: S16
-    pad_top: S16
-    pad_left: S16
     act_min: S16
     act_max: S16
 

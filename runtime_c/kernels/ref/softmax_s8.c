@@ -5,7 +5,8 @@
  *     y[c] = min((e[c] * 2^n + S / 2) / S, 255) - 128
  *
  * w: e8_u32 table[256], table[d] = round(2^b * exp(-d * scale)), b = 31 - max(n, ceil(log2 ch)).
- * Ranges: n = p->out_lshift; e * 2^n <= 2^31 and S <= ch * 2^b <= 2^31, so the numerator is below 2^32; S >= table[0] > 0.
+ * Ranges: n = out_lshift; e * 2^n <= 2^31 and S <= ch * 2^b <= 2^31, so the numerator is below 2^32;
+ * S >= table[0] > 0.
  * Facts: a channel is written after its last read, and no other channel reads it. */
 #include "e8_rows.h"
 #include "e8_softmax.h"

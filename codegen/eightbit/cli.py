@@ -19,7 +19,7 @@ from rich.table import Table
 from eightbit import build as builds
 from eightbit import export as exporter
 from eightbit import load, lower, metrics, ops, pipeline, samples, target, verify
-from eightbit.errors import EightbitError, reason
+from eightbit.errors import EightbitError, InputError, reason
 
 LOG = Console(stderr=True, highlight=False)
 OUT = Console(highlight=False)
@@ -111,7 +111,7 @@ def compile_command(
     dump_after: str | None,
     as_json: bool,
 ) -> int:
-    """Compile MODEL (.onnx, or the program.txt of a build) to C in a folder."""
+    """Compile MODEL to C. MODEL is an .onnx file, or the program.txt of a build."""
 
     def dump(stage: str, text: str) -> None:
         status.update(f"after {stage}")
@@ -132,7 +132,7 @@ def compile_command(
 @click.option("--cflags", default=" ".join(verify.DEFAULT_FLAGS), show_default=True, help="Its flags.")
 @command
 def verify_command(folder: Path, sample_file: Path | None, cc: str, cflags: str, as_json: bool) -> int:
-    """Run the C in FOLDER, as it lies there, and compare every byte of every call with the simulator."""
+    """Run the C of a build and compare. Every byte of every call, as FOLDER has it, against the simulator."""
     with LOG.status("running"):
         result = builds.verify_folder(folder, sample_file, cc, cflags.split())
     show(result.json(), as_json, "the same bits" if result.ok else "the bits differ")
@@ -148,9 +148,14 @@ def verify_command(folder: Path, sample_file: Path | None, cc: str, cflags: str,
 def evaluate_command(
     model: Path, folder: Path | None, calibration: Path | None, sample_file: Path, as_json: bool
 ) -> int:
-    """Accuracy in float and fixed point, agreement and SQNR of MODEL on samples."""
+    """Compare float with fixed point. Accuracies, agreement and SQNR of MODEL on samples."""
     if (folder is None) == (calibration is None):
-        raise click.UsageError("give either --build or --calibration")
+        raise InputError(
+            "nothing to compare with" if folder is None else "two builds to compare with",
+            where="--build, --calibration",
+            why="the model is compared with one build: a compiled folder, or one made now",
+            hint="give either --build or --calibration",
+        )
     with LOG.status("evaluating"):
         graph = pipeline.float_graph(load.load(model))
         if folder is not None:
@@ -169,7 +174,7 @@ def evaluate_command(
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The .onnx file to write.")
 @command
 def export_command(folder: Path, output: Path, as_json: bool) -> int:
-    """Write the fixed-point network of a build as QDQ ONNX, to run in any runtime."""
+    """Write a build as QDQ ONNX. Any ONNX runtime can run it."""
     program, _ = builds.open_folder(folder)
     exporter.write(program, output)
     show({"output": str(output), "calls": len(program.calls)}, as_json, f"{folder} -> {output}")
@@ -179,7 +184,7 @@ def export_command(folder: Path, output: Path, as_json: bool) -> int:
 @main.command("targets")
 @command
 def targets_command(as_json: bool) -> int:
-    """List the targets and what each is good for."""
+    """List the targets. The name of each and what it is good for."""
     show({name: target.load(name).summary for name in target.names()}, as_json, "targets")
     return 0
 
@@ -187,7 +192,7 @@ def targets_command(as_json: bool) -> int:
 @main.command("ops")
 @command
 def ops_command(as_json: bool) -> int:
-    """List the ONNX operators that compile, and the fixed-point operators they become."""
+    """List the operators. ONNX operators that compile, and the fixed-point operators they become."""
     document = {
         "onnx": ", ".join(lower.all_rules()) if not as_json else list(lower.all_rules()),
         **{op.name: op.bits for op in ops.all_ops().values()},

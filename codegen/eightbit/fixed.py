@@ -100,7 +100,8 @@ def choose_shifts(largest: Fraction, bits: int, max_k: int) -> Shifts:
     """
     if largest <= 0:
         return Shifts(0, max_k)
-    exponent = 1 - math.floor(math.log2(largest))  # k - l; starts too large, then steps down exactly
+    magnitude = largest.numerator.bit_length() - largest.denominator.bit_length()  # log2(M) or one more
+    exponent = 2 - magnitude  # k - l; starts too large, then steps down exactly
     while math.ceil(largest * Fraction(2) ** (bits + 1 + exponent)) >= 1 << bits:
         exponent -= 1
     if exponent >= 1:

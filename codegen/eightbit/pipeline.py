@@ -7,6 +7,7 @@ load -> simplify -> calibrate -> quantize -> optimize -> select -> schedule -> p
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ def compile_model(
     """Compile a float ONNX model (with samples or a calibration.json), or a saved program.txt."""
     chosen = target.load(target_name)
     if isinstance(model, str | Path) and Path(model).suffix == ".txt":
-        return back_end(program_text.load_program(model), None, (), chosen, dump)
+        program = program_text.load_program(model)
+        return back_end(replace(program, name=name or program.name), None, (), chosen, dump)
     return back_end(*front_end(model, calibration, name, dump), chosen, dump)
 
 

@@ -65,3 +65,12 @@ def test_digits_that_visit_an_element_twice_are_found() -> None:
     assert "the digits do not visit every input element once" in ops.get("permute").check(
         broken, made.inputs, made.output
     )
+
+
+def test_a_long_axis_is_split_into_digits_that_fit_16_bits() -> None:
+    index = np.arange(3 * 224 * 224).reshape(3, 224 * 224).T
+    found = digits(index)
+    assert found is not None
+    assert max(found[0]) <= 32767
+    params = Params(224, 3, *found)
+    assert np.array_equal(walk(params), index.ravel())

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eightbit.fixed import Int8, Int64
-from eightbit.ops.opdef import S16, OpDef, Rows, S16x6, S32x6
+from eightbit.ops.opdef import LIMITS, S16, OpDef, Rows, S16x6, S32x6
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:
     from eightbit.export import QdqGraph
 
 AXES = 6
+EXTENT_MAX = LIMITS["e8_s16"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def _longest_run(base: NDArray[np.int64], step: int) -> int:
     """The longest block length into which `base` splits so that each block advances by `step`."""
     breaks = np.flatnonzero(np.diff(base) != step)
     first = int(breaks[0]) + 1 if breaks.size else base.size
-    for run in range(first, 1, -1):
+    for run in range(min(first, EXTENT_MAX), 1, -1):
         if base.size % run == 0:
             blocks = base.reshape(-1, run)
             if (blocks == blocks[:, :1] + step * np.arange(run)).all():

@@ -8,8 +8,8 @@ import math
 import numpy as np
 
 from eightbit import ops
+from eightbit.cfields import field_findings
 from eightbit.fixed import M31_MAX_K, S8_MAX, S8_MIN, Int64, rounding_constant
-from eightbit.ops.opdef import field_findings
 from eightbit.program import Call, Program, Tensor
 
 ROWS_MAX = 32767  # row counters are 16 bits wide

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -88,6 +89,8 @@ def _cell(value: Any) -> str:
 @click.version_option(pipeline.tool_version(), prog_name="eightbit")
 def main() -> None:
     """Compile ONNX networks to fixed-point C that gives the same bits on every processor."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # file names may hold what the terminal's encoding does not
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @main.command("compile")

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from eightbit.ops.opdef import OpDef, c_fields
+from eightbit.cfields import c_fields
+from eightbit.ops.opdef import OpDef
 
 
 def header_name(op: OpDef) -> str:

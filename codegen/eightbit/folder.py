@@ -94,8 +94,8 @@ def read_manifest(out: Path) -> dict[str, Any]:
     """The manifest of a build folder."""
     try:
         document = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
-        names = document["files"]
-        if document.get("tool") != "eightbit" or not all(Path(name).name == name for name in names):
+        ours = document["tool"] == "eightbit" and isinstance(document["options"], dict)
+        if not ours or not all(Path(name).name == name for name in document["files"]):
             raise ValueError("its manifest is not one of eightbit")
     except Exception as error:  # JSON that is no manifest fails in many ways
         raise InputError(

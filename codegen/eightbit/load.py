@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
-from eightbit.errors import InputError, reason
+from eightbit.errors import InputError, printable, reason
 from eightbit.padding import make_explicit
 
 OLDEST_OPSET = 7  # what ONNX Runtime runs and shape inference covers
@@ -48,7 +48,8 @@ def load(source: str | Path | bytes | onnx.ModelProto, name: str | None = None) 
         model = ir.from_proto(proto)
     except Exception as error:  # onnx_ir's errors share no base class
         raise _invalid(where, error) from error
-    return Loaded(name or default or "model", model, tuple(notes))
+    title = printable(" ".join((name or default).split()))
+    return Loaded(title or "model", model, tuple(notes))
 
 
 def _read(source: str | Path | bytes | onnx.ModelProto) -> tuple[str, onnx.ModelProto]:

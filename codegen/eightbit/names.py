@@ -7,10 +7,12 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-# Headers a model of this name would hide from `#include <...>` once its folder is on the include path.
+# Headers a model of this name would hide from `#include <...>` once its folder is on the include path: those of C
+# and C++, and those that they include themselves.
 C_HEADERS = frozenset(
     "assert complex ctype errno fenv float inttypes iso646 limits locale math memory new setjmp signal stdalign stdarg"
     " stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar version wchar wctype"
+    " alloca endian features libintl malloc pthread sched strings unistd"
     .split(" ")
 )  # fmt: skip
 LONGEST = 40

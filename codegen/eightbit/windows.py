@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.ops.opdef import S16
+from eightbit.cfields import S16
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from eightbit.cfields import LIMITS
 from eightbit.graph import Graph, Node
-from eightbit.ops.opdef import LIMITS
 from eightbit.windows import Window
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eightbit.cfields import S16, S32
 from eightbit.fixed import Int8, Int64, Shifts, requantise
-from eightbit.ops.opdef import S16, S32, OpDef, Rows, farthest
+from eightbit.ops.opdef import OpDef, Rows, farthest
 from eightbit.program import Call, Shape, Tensor
 from eightbit.windows import Window, reach, tap_counts, taps
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eightbit.cfields import S16
 from eightbit.fixed import Int8
-from eightbit.ops.opdef import S16, OpDef
+from eightbit.ops.opdef import OpDef
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eightbit.cfields import S16, S32
 from eightbit.fixed import Int8, Int64
 from eightbit.ops.linear import Linear
-from eightbit.ops.opdef import S16, S32, Rows
+from eightbit.ops.opdef import Rows
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eightbit.cfields import S16, S32
 from eightbit.fixed import Int8, Int64, Shifts, requantise
-from eightbit.ops.opdef import S16, S32, OpDef, Rows, farthest
+from eightbit.ops.opdef import OpDef, Rows, farthest
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:

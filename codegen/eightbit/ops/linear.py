@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from eightbit.cfields import S16, S32
 from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64, Shifts, requantise
-from eightbit.ops.opdef import S16, S32, OpDef, Rows, farthest, float_type_for
+from eightbit.ops.opdef import OpDef, Rows, farthest, float_type_for
 from eightbit.program import Call, Shape, Tensor
 from eightbit.windows import Window, reach
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from eightbit.cfields import S16
 from eightbit.fixed import S8_MAX, S8_MIN, Int8
-from eightbit.ops.opdef import S16, OpDef
+from eightbit.ops.opdef import OpDef
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eightbit.cfields import S16
 from eightbit.fixed import S8_MIN, Int8
-from eightbit.ops.opdef import S16, OpDef, Rows
+from eightbit.ops.opdef import OpDef, Rows
 from eightbit.program import Call, Shape, Tensor
 from eightbit.windows import Window, reach, taps
 

@@ -8,23 +8,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, get_type_hints
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:
     from eightbit.export import QdqGraph
-
-S16 = Annotated[int, "e8_s16"]
-S32 = Annotated[int, "e8_s32"]
-S16x6 = Annotated[tuple[int, ...], "e8_s16", 6]
-S32x6 = Annotated[tuple[int, ...], "e8_s32", 6]
-LIMITS = {"e8_s16": 2**15 - 1, "e8_s32": 2**31 - 1}
 
 
 @dataclass(frozen=True)
@@ -41,15 +34,8 @@ class Rows:
     reduces: bool = False
 
 
-class Clamped(Protocol):
-    """Params of an operator that ends in a clamp, where a following Relu or Clip can be fused."""
-
-    act_min: int
-    act_max: int
-
-
 class OpDef(ABC):
-    """An operator. `Params` fields annotated S16 or S32 become the C struct `e8_<name>_s8_params`.
+    """An operator. `Params` fields annotated with `cfields` types become the C struct `e8_<name>_s8_params`.
 
     Other fields (str) say what the integers stand for; they are printed, and never reach C.
     """
@@ -88,28 +74,6 @@ class OpDef(ABC):
         return []
 
 
-def c_fields(params: type[Any]) -> list[tuple[str, str, int]]:
-    """(name, C type, array length or 0) of every Params field that C sees, in order."""
-    hints = get_type_hints(params, include_extras=True)
-    found = []
-    for item in fields(params):
-        meta = getattr(hints[item.name], "__metadata__", ())
-        if meta:
-            found.append((item.name, meta[0], meta[1] if len(meta) > 1 else 0))
-    return found
-
-
-def field_findings(params: Any) -> list[str]:
-    """Params values that do not fit the C type of their field."""
-    found = []
-    for name, ctype, _ in c_fields(type(params)):
-        value = getattr(params, name)
-        values = value if isinstance(value, tuple) else (value,)
-        if any(not -LIMITS[ctype] - 1 <= v <= LIMITS[ctype] for v in values):
-            found.append(f"{name} = {value} does not fit {ctype}")
-    return found
-
-
 def farthest(zero_point: int, low: int = S8_MIN, high: int = S8_MAX) -> int:
     """max |x - zp| for x in [low, high]."""
     return max(abs(low - zero_point), abs(high - zero_point))
@@ -118,7 +82,3 @@ def farthest(zero_point: int, low: int = S8_MIN, high: int = S8_MAX) -> int:
 def float_type_for(bound: int) -> type[np.floating[Any]]:
     """The float type in which sums of integer products up to `bound` are exact."""
     return np.float32 if bound < 2**24 else np.float64
-
-
-def as_int64(acc: NDArray[Any]) -> Int64:
-    return acc.astype(np.int64)

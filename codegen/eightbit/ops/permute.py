@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from eightbit.cfields import LIMITS, S16, S16x6, S32x6
 from eightbit.fixed import Int8, Int64
-from eightbit.ops.opdef import LIMITS, S16, OpDef, Rows, S16x6, S32x6
+from eightbit.ops.opdef import OpDef, Rows
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from eightbit.cfields import S16
 from eightbit.fixed import Int8
-from eightbit.ops.opdef import S16, OpDef, Rows
+from eightbit.ops.opdef import OpDef, Rows
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:

@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 import eightbit
 from eightbit import check, emit, ops, pipeline, samples, simulate, verify
@@ -34,6 +33,9 @@ from eightbit.cfields import c_fields
 from eightbit.fixed import Int8, Shifts, requantise
 from eightbit.program import Call, Port, Program, stored
 from eightbit.target import Target
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from models import model, node
 
 MODELS = {  # name: (file, set of samples)
     "digits_cnn": ("digits/digits_cnn.ts.onnx", "digits"),
@@ -118,40 +120,36 @@ class Verdict:
 
 def small_model() -> onnx.ModelProto:
     """A graph in which every kernel occurs, with sizes, strides and pads that differ where they could be confused."""
-    rng, node = np.random.default_rng(3), helper.make_node
     nodes = [
-        node("Conv", ["x", "w1", "b1"], ["c1"], group=2, strides=[2, 1], pads=[1, 1, 1, 2], dilations=[1, 2]),
-        node("Conv", ["c1", "w2", "b2"], ["c2"], group=6, strides=[1, 2], pads=[0, 1, 1, 1], dilations=[2, 1]),
-        node("Sigmoid", ["c2"], ["s"]),
-        node("AveragePool", ["s"], ["a"], kernel_shape=[2, 3], strides=[1, 2], pads=[1, 1, 0, 1]),
-        node("Conv", ["a", "w3", "b3"], ["p"]),
-        node("GlobalAveragePool", ["p"], ["means"]),
-        node("Clip", ["p", "low", "high"], ["clipped"]),
-        node("MaxPool", ["clipped"], ["m"], kernel_shape=[2, 2], strides=[2, 1], pads=[0, 1, 0, 0]),
-        node("Transpose", ["m"], ["moved"], perm=[0, 3, 1, 2]),
-        node("Reshape", ["m", "flat"], ["r"]),
-        node("Gemm", ["r", "w4", "b4"], ["logits"], transB=1),
-        node("Softmax", ["logits"], ["probabilities"], axis=1),
+        node("Conv", "x w1 b1", "c1", group=2, strides=[2, 1], pads=[1, 1, 1, 2], dilations=[1, 2]),
+        node("Conv", "c1 w2 b2", "c2", group=6, strides=[1, 2], pads=[0, 1, 1, 1], dilations=[2, 1]),
+        node("Sigmoid", "c2", "s"),
+        node("AveragePool", "s", "a", kernel_shape=[2, 3], strides=[1, 2], pads=[1, 1, 0, 1]),
+        node("Conv", "a w3 b3", "p"),
+        node("GlobalAveragePool", "p", "means"),
+        node("Clip", "p low high", "clipped"),
+        node("MaxPool", "clipped", "m", kernel_shape=[2, 2], strides=[2, 1], pads=[0, 1, 0, 0]),
+        node("Transpose", "m", "moved", perm=[0, 3, 1, 2]),
+        node("Reshape", "m flat", "r"),
+        node("Gemm", "r w4 b4", "logits", transB=1),
+        node("Softmax", "logits", "probabilities", axis=1),
     ]
-    weights = {"w1": (6, 2, 3, 2), "w2": (12, 1, 2, 3), "w3": (8, 12, 1, 1), "w4": (10, 48)}
-    arrays: dict[str, NDArray[Any]] = {"flat": np.array([1, 48])}
-    arrays |= {"low": np.array(-0.4, np.float32), "high": np.array(0.8, np.float32)}
-    for number, (name, shape) in enumerate(weights.items(), start=1):
-        scale = 1.5 / np.sqrt(np.prod(shape[1:]))
-        arrays[name] = rng.normal(0, scale, shape).astype(np.float32)
-        arrays[f"b{number}"] = rng.normal(0, 0.4, shape[:1]).astype(np.float32)
+    rng = np.random.default_rng(3)
+    consts: dict[str, NDArray[Any]] = {"flat": np.array([1, 48]), "low": np.array(-0.4), "high": np.array(0.8)}
+    for number, shape in enumerate([(6, 2, 3, 2), (12, 1, 2, 3), (8, 12, 1, 1), (10, 48)], start=1):
+        consts[f"w{number}"] = rng.normal(0, 1.5 / np.sqrt(np.prod(shape[1:])), shape)
+        consts[f"b{number}"] = rng.normal(0, 0.4, shape[0])
+    outputs = {"means": [1, 8, 1, 1], "moved": [1, 3, 8, 2], "probabilities": [1, 10]}
+    return model(nodes, {"x": [1, 4, 9, 8]}, outputs, consts)
 
-    def value(name: str, *shape: int) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
-    outputs = [value("means", 1, 8, 1, 1), value("moved", 1, 3, 8, 2), value("probabilities", 1, 10)]
-    constants = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
-    graph = helper.make_graph(nodes, "small", [value("x", 1, 4, 9, 8)], outputs, constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+def small_samples() -> NDArray[np.float32]:
+    """Samples for calibration, then for evaluation."""
+    return np.random.default_rng(4).normal(0, 1, (CALIBRATION + EVALUATION, 4, 9, 8)).astype(np.float32)
 
 
 def small_subject(work: Path) -> Subject:
-    noise = np.random.default_rng(4).normal(0, 1, (CALIBRATION + EVALUATION, 4, 9, 8)).astype(np.float32)
+    noise = small_samples()
     return subject(eightbit.compile(small_model(), noise[:CALIBRATION], name="small"), noise[CALIBRATION:], work)
 
 

@@ -176,7 +176,7 @@ class Activations:
         made, after = self.made[value].op_type, [n for n in self.model.graph.node if value in n.input]
         if made in {"Constant", "MaxPool", *MOVES}:
             return False
-        if len(after) != 1 or value in [v.name for v in self.model.graph.output]:
+        if made == "Softmax" or len(after) != 1 or value in [v.name for v in self.model.graph.output]:
             return True
         folds = made in ("Conv", "Gemm") and after[0].op_type == "BatchNormalization"
         return not folds and after[0].op_type not in ("Relu", "Clip")

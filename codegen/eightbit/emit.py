@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 
-from eightbit import cstruct, ctext, ops, resources, simulate, vectors
+from eightbit import check, cstruct, ctext, ops, resources, simulate, vectors
 from eightbit.kernels.kernel import Kernel
 from eightbit.names import comment, model_identifier, unique_identifiers
 from eightbit.plan import Layout, View, align
@@ -95,7 +95,7 @@ def model_context(program: Program, selection: Selection, steps: Schedule, layou
         "scratch_offset": layout.scratch_offset,
         "scratch_bytes": layout.scratch_bytes,
         "arena_bytes": layout.arena_bytes,
-        "bound_note": "the lower bound" if layout.optimal else f"lower bound {layout.bound_bytes}",
+        "bound_note": "no packing takes less" if layout.optimal else f"the lower bound is {layout.bound_bytes}",
         "macs": ctext.thousands(total_macs(program)),
         "calls": [
             call_context(program, call, i, rows[call.name], selection.kernels[call.name], layout, name)
@@ -197,7 +197,18 @@ def constants(program: Program, selection: Selection, name: str) -> list[str]:
             found.append(f"static const {kernel.weights_type} E8_ROM {stem}_w = {{ {members} }};")
         fields = ctext.wrapped(cstruct.initialiser(call.params).split(", "))
         found.append(f"static const {cstruct.struct_name(op)} E8_ROM {stem} = {{\n{fields}\n}};")
+        found += overflow_proof(program, call, stem)
     return found
+
+
+def overflow_proof(program: Program, call: Call, stem: str) -> list[str]:
+    """The accumulator bound of a call, with an assertion that it fits after the left shift."""
+    bounds = check.accumulator_bounds(program, call)
+    if bounds is None:
+        return []
+    worst, lshift = int(bounds.max()), call.params.acc_lshift
+    proof = f"/* whatever the input, |acc| <= {ctext.thousands(worst)} < 2^{worst.bit_length()} */"
+    return [f"{proof}\nE8_STATIC_ASSERT({worst} <= (2147483647 >> {lshift}), {stem}_acc_fits);"]
 
 
 def total_macs(program: Program) -> int:

@@ -16,12 +16,9 @@ class EightbitError(Exception):
         super().__init__(self.what)
 
     def __str__(self) -> str:
-        parts = [self.what]
-        parts += [f"  {label}: {text}" for label, text in self._details() if text]
-        return "\n".join(parts)
-
-    def _details(self) -> list[tuple[str, str]]:
-        return [("where", self.where), ("why", self.why), ("hint", self.hint)]
+        details = [("where", self.where), ("why", self.why), ("hint", self.hint)]
+        lines = [f"{label}: {text}".replace("\n", "\n    ") for label, text in details if text]
+        return "\n  ".join([self.what, *lines])
 
 
 class InputError(EightbitError):

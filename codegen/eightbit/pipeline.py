@@ -73,9 +73,7 @@ def float_graph(loaded: load.Loaded) -> graph.Graph:
         raise InputError(
             "the model cannot be compiled" if len(obstacles) == 1 else f"the model has {len(obstacles)} obstacles",
             where=obstacles[0][0] if len(obstacles) == 1 else loaded.name,
-            why=obstacles[0][1]
-            if len(obstacles) == 1
-            else "".join(f"\n    {where}: {why}" for where, why in obstacles),
+            why=obstacles[0][1] if len(obstacles) == 1 else "".join(f"\n{where}: {why}" for where, why in obstacles),
             hint="change this in the model and export it again; `eightbit ops` lists the operators that compile",
         )
     return simple

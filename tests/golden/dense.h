@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-/* Memory, in e8_s8 units (bytes where a char has 8 bits). Tensors take the lower bound. */
+/* Memory, in e8_s8 units (bytes where a char has 8 bits). Tensors take ACTIVATION_BYTES: no packing takes less. */
 #define DENSE_ACTIVATION_BYTES 7
 #define DENSE_SCRATCH_BYTES 0
 #define DENSE_ARENA_BYTES 7

@@ -52,8 +52,9 @@ def _node_refusal(graph: Graph, node: Node) -> str:
     if node.domain or node.op_type not in all_rules():
         name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         return f"operator {name} is not supported"
-    if any(node.outputs[1:]):
-        return f"its output {node.outputs[1]!r} is not supported, only the first one is"
+    read = [value for value in node.outputs[1:] if value and (value in graph.readers or value in graph.outputs)]
+    if read:
+        return f"its output {read[0]!r} is not supported, only the first one is"
     live = [value for value in node.inputs if value and value not in graph.consts]
     if not live:
         return "all its inputs are constant"

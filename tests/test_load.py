@@ -65,6 +65,17 @@ def test_a_model_is_named_after_its_file_up_to_the_first_dot(tmp_path: Path, fil
 
 def test_a_name_becomes_one_printable_line() -> None:
     assert load.load(BYTES, "two\nlines \x1b[31m\udcff").name == r"two lines \x1b[31m\udcff"
+    assert load.load(BYTES.replace(b"graph", b"\xffraph")).name.isprintable()
+
+
+@pytest.mark.parametrize("old", [b"x", b"h", b"y", b"w", b"node"])
+def test_names_that_are_not_utf_8_are_refused(old: bytes) -> None:
+    proto = model([node("Gemm", "xx ww", "hh", name="nn"), node("Relu", "hh", "yy")], {"xx": [1, 4]}, {"yy": [1, 3]})
+    proto.graph.initializer.append(numpy_helper.from_array(weights(4, 3), "ww"))
+    content = proto.SerializeToString().replace(old[:1] * 2, b"\xff\x80")
+    with pytest.raises(InputError) as caught:
+        pipeline.float_graph(load.load(content))
+    assert caught.value.why
 
 
 @pytest.mark.parametrize("content", [None, b"", b"hello", b"\xff" * 100, b"PK\x03\x04"])

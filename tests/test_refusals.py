@@ -315,7 +315,7 @@ def test_samples_too_large_for_any_scale_are_refused_by_name() -> None:
 def test_a_float_model_that_overflows_is_refused_by_name() -> None:
     nodes = [node("Gemm", "x w", "a"), node("Gemm", "a w", "b"), node("Gemm", "b w", "y")]
     proto = model(nodes, {"x": [1, 4]}, {"y": None}, {"w": weights(4, 4) * np.float32(1e17)})
-    with pytest.raises(InputError, match="not finite on the samples|too large for fixed point"):
+    with pytest.raises(InputError, match=r"not finite on the samples|too large for fixed point"):
         eightbit.compile(proto, samples(4))
 
 

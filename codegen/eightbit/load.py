@@ -48,7 +48,7 @@ def load(source: str | Path | bytes | onnx.ModelProto, name: str | None = None) 
         model = ir.from_proto(proto)
     except Exception as error:  # onnx_ir's errors share no base class
         raise _invalid(where, error) from error
-    title = printable(" ".join((name or default).split()))
+    title = printable(" ".join(str(name or default).split()))  # protobuf gives what is not UTF-8 as bytes
     return Loaded(title or "model", model, tuple(notes))
 
 

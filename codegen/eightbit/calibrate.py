@@ -62,8 +62,9 @@ def calibrate(graph: Graph, samples: Samples) -> Calibration:
             _same_shape(graph, value, values[value])
             observer.see(values[value])
         if index < MEAN_SAMPLES:
-            for value, axis in linear.items():
-                sums[value] = sums.get(value, 0.0) + _channel_means(values[value], axis)
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below, by name
+                for value, axis in linear.items():
+                    sums[value] = sums.get(value, 0.0) + _channel_means(values[value], axis)
     seen = min(samples.count, MEAN_SAMPLES)
     ranges = {value: _useful(graph, value, observer) for value, observer in observers.items()}
     return Calibration(ranges, means={value: total / seen for value, total in sums.items()})

@@ -42,6 +42,8 @@ def _shown(character: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """What an exception of a library and its causes say, on one line."""
-    text = " ".join((getattr(error, "strerror", None) or str(error)).split()) or type(error).__name__
-    return f"{text}: {reason(error.__cause__)}" if isinstance(error.__cause__, Exception) else text
+    """What the first cause of a library's exception says, on one line."""
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    text = getattr(error, "strerror", None) or str(error)
+    return " ".join(text.split()) or type(error).__name__

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 C_HEADERS = frozenset(
     "assert complex ctype errno fenv float inttypes iso646 limits locale math memory new setjmp signal stdalign stdarg"
     " stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar version wchar wctype"
-    " alloca endian features libintl malloc pthread sched strings unistd"
+    " alloca endian features libintl malloc pthread sched strings syslimits unistd"
     .split(" ")
 )  # fmt: skip
 LONGEST = 40
@@ -48,4 +48,4 @@ def unique_identifiers(texts: Sequence[str]) -> list[str]:
 def comment(text: str) -> str:
     """Text that can stand inside a C comment or string: printable ASCII, no comment ends, trigraphs or escapes."""
     safe = "".join(c if " " <= c <= "~" and c not in '\\"' else "?" for c in text)
-    return safe.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")[:200]
+    return re.sub(r"(?<=\*)(?=/)|(?<=/)(?=\*)|(?<=\?)(?=\?)", " ", safe)[:200]

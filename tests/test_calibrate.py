@@ -94,3 +94,22 @@ def test_a_calibration_of_another_model_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps({"format": 1, "ranges": {"other": [0, 1]}, "biases": {}}))
     with pytest.raises(eightbit.InputError, match="not of this model"):
         eightbit.compile(conv_relu(), path)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"format": 2, "ranges": {}, "biases": {}}', "its format is 2, not 1"),
+        ('{"format": 1, "ranges": {"x": [1, 0]}, "biases": {}}', "no pair of low and high"),
+        ('{"format": 1, "ranges": {"x": [0, 1, 2]}, "biases": {}}', "no pair of low and high"),
+        ('{"format": 1, "ranges": {"x": ["0", 1]}, "biases": {}}', "not all finite numbers"),
+        ('{"format": 1, "ranges": {"x": [0, NaN]}, "biases": {}}', "not all finite numbers"),
+        ("[" * 100_000, ""),
+        ("{", ""),
+    ],
+)
+def test_a_damaged_calibration_is_refused_with_its_reason(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "calibration.json").write_text(text)
+    with pytest.raises(eightbit.InputError, match="cannot read the calibration") as refused:
+        eightbit.compile(conv_relu(), tmp_path / "calibration.json")
+    assert why in refused.value.why

@@ -296,6 +296,8 @@ def test_a_program_with_a_line_cut_short_is_refused_or_gives_the_same_numbers(fo
         ("const weights int8 3x4", "const weights int8 4x3", "3, 4"),
         ("const weights int8 3x4", "const heights int8 3x4", "fc_1.heights"),
         ('input "x" 1x4 = input', "", "no input or no output"),
+        ('input "x" 1x4', "input [1] 1x4", "not a string"),
+        ('name "dense"', "name {}", "not a string"),
         ('input "x" 1x4 = input', 'input "x" 1x4 = other', "tensor other"),
     ],
 )

@@ -73,25 +73,25 @@ def drawn(op: str, seed: int) -> Case:
     made = case_of(np.random.default_rng((seed, 7)))
     if op in SCALED:
         made = SCALED[op](made)
-    p, x, y = made.call.params, made.inputs[0], made.output
+    p, ins, y = made.call.params, made.inputs, made.output
     if hasattr(p, "zp_in"):
-        x = replace(x, zero_point=p.zp_in)
+        ins = (replace(ins[0], zero_point=p.zp_in),)
     if hasattr(p, "out_c"):
         y = replace(y, zero_point=p.out_c >> p.out_rshift)
-    return replace(made, inputs=(x,), output=y)
+    return replace(made, inputs=ins, output=y)
 
 
 def program(made: Case) -> Program:
-    x, y = made.inputs[0], made.output
-    ports = [Port(f"model {t.name}", t.name, (1, t.size)) for t in (x, y)]
-    return Program("case", (ports[0],), (ports[1],), {x.name: x, y.name: y}, (made.call,))
+    tensors = (*made.inputs, made.output)
+    ports = tuple(Port(f"model {t.name}", t.name, (1, t.size)) for t in tensors)
+    return Program("case", ports[:-1], ports[-1:], {t.name: t for t in tensors}, (made.call,))
 
 
 def feed(made: Case) -> Samples:
     """The real values that quantise to the bytes of the case."""
-    x = made.inputs[0]
-    real = dequantise(stored(made.arrays[0], x), x.scale, x.zero_point)
-    return read({"model x": real}, {"model x": (1, x.size)})
+    pairs = list(zip(made.inputs, made.arrays, strict=True))
+    real = {f"model {t.name}": dequantise(stored(array, t), t.scale, t.zero_point) for t, array in pairs}
+    return read(real, {f"model {t.name}": (1, t.size) for t, _ in pairs})
 
 
 def verdict(made: Case) -> Verdict:

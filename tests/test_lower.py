@@ -153,3 +153,46 @@ def test_the_range_of_a_relu_is_measured_after_it() -> None:
     out = build.program.tensors[build.program.outputs[0].tensor]
     assert out.scale * 255 == pytest.approx(6, rel=1e-3)
     assert out.zero_point == -128
+
+
+@pytest.mark.parametrize("op", ["MatMul", "Gemm"])
+def test_an_add_of_a_constant_is_the_bias_of_the_dense_layer_before(op: str) -> None:
+    proto = model(
+        [node(op, "x w", "a"), node("Add", "b a", "y")],
+        {"x": [1, 6]},
+        {"y": [1, 4]},
+        {"w": weights(6, 4), "b": weights(4)},
+    )
+    assert ops_of(proto, 6) == ["fc"]
+    assert decibels(proto, 6) > 30
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 1, 1), (4, 1, 1), (1,)])
+def test_an_add_of_a_constant_is_the_bias_of_the_convolution_before(shape: tuple[int, ...]) -> None:
+    nodes = [node("Conv", "x w c", "a"), node("Add", "a b", "y")]
+    consts = {"w": weights(4, 1, 3, 3), "c": weights(4), "b": weights(*shape)}
+    proto = model(nodes, {"x": [1, 1, 6, 5]}, {"y": [1, 4, 4, 3]}, consts)
+    assert ops_of(proto, 1, 6, 5) == ["conv", "permute"]
+    assert decibels(proto, 1, 6, 5) > 30
+
+
+def test_a_residual_sum_adds_tensors_stored_in_different_orders() -> None:
+    nodes = [
+        node("Conv", "x w", "a", pads=[1, 1, 1, 1]),
+        node("Relu", "a", "b"),
+        node("Add", "b x", "c"),
+        node("Relu", "c", "y"),
+    ]
+    proto = model(nodes, {"x": [1, 3, 6, 5]}, {"y": [1, 3, 6, 5]}, {"w": weights(3, 3, 3, 3)})
+    x = samples(3, 6, 5, count=16)
+    build = eightbit.compile(proto, x)
+    assert [c.op for c in build.program.calls] == ["reshape", "conv", "permute", "add", "permute"]
+    assert build.verify(x).ok
+    assert eightbit.evaluate(build, proto, x)["sqnr_db"] > 30
+
+
+def test_operands_of_different_shapes_are_refused() -> None:
+    proto = model([node("Add", "x z", "y")], {"x": [1, 3, 4], "z": [1, 1, 4]}, {"y": [1, 3, 4]})
+    with pytest.raises(eightbit.InputError, match="cannot be compiled") as refused:
+        eightbit.compile(proto, {"x": samples(3, 4), "z": samples(1, 4)})
+    assert "different shapes" in refused.value.why

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import PurePath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eightbit
@@ -23,11 +23,13 @@ C_STANDARD = (
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_any_text_becomes_an_identifier(text: str) -> None:
     assert IDENTIFIER.fullmatch(names.identifier(text))
 
 
 @given(st.from_regex(r"[a-z][a-z0-9]{0,9}(_[a-z0-9]{1,9}){0,2}", fullmatch=True))
+@settings(deadline=None)
 def test_a_plain_name_stays_what_it_is(text: str) -> None:
     assert names.identifier(text) == text
 
@@ -44,6 +46,7 @@ def test_an_odd_name_resembles_what_it_was(text: str, name: str) -> None:
 
 
 @given(st.lists(st.text("aA_2./", max_size=4) | st.text(max_size=60), max_size=12))
+@settings(deadline=None)
 def test_names_that_become_equal_stay_apart(texts: list[str]) -> None:
     found = names.unique_identifiers(texts)
     assert len(set(found)) == len(texts)
@@ -51,6 +54,7 @@ def test_names_that_become_equal_stay_apart(texts: list[str]) -> None:
 
 
 @given(st.text() | st.text('*/?\\"a\n'))
+@settings(deadline=None)
 def test_any_text_can_stand_in_a_comment_or_a_string(text: str) -> None:
     safe = names.comment(text)
     assert len(safe) <= 200
@@ -59,6 +63,7 @@ def test_any_text_can_stand_in_a_comment_or_a_string(text: str) -> None:
 
 
 @given(st.text() | st.sampled_from(sorted(names.C_HEADERS)) | st.from_regex(r"e8_?[a-z]{0,5}", fullmatch=True))
+@settings(deadline=None)
 def test_a_model_s_header_hides_no_other(text: str) -> None:
     name = names.model_identifier(text)
     assert IDENTIFIER.fullmatch(name.removesuffix("_net"))

@@ -126,3 +126,9 @@ def test_calls_are_numbered_without_gaps() -> None:
     program = eightbit.compile(conv_relu(), samples(2, 5, 5)).program
     assert [c.name for c in program.calls] == [f"{c.op}_{i}" for i, c in enumerate(program.calls, start=1)]
     assert optimize.renumber(program) == program
+
+
+@pytest.mark.parametrize("op", ["conv", "avgpool"])
+@pytest.mark.parametrize("field", ["stride_y", "dil_x", "kh", "pad_top"])
+def test_a_geometry_that_no_window_has_is_found(build: eightbit.Build, op: str, field: str) -> None:
+    assert any(field in text and "is less than" in text for text in broken(build.program, op, **{field: -1}))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.errors import InputError
+from eightbit.errors import InputError, reason
 from eightbit.float_run import FloatModel
 from eightbit.graph import Graph
 from eightbit.lower import rule
@@ -152,28 +152,39 @@ def read(path: str | Path) -> Calibration:
     """A saved calibration.json."""
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
-        ranges = {str(k): (float(v[0]), float(v[1])) for k, v in document["ranges"].items()}
-        biases = {str(k): tuple(float(b) for b in v) for k, v in document["biases"].items()}
-        finite = [*(x for pair in ranges.values() for x in pair), *(x for b in biases.values() for x in b)]
-        if document["format"] != FORMAT or not all(map(math.isfinite, finite)):
-            raise ValueError("its format or a number in it is not one of eightbit's")
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        if document["format"] != FORMAT:
+            raise ValueError(f"its format is {document['format']}, not {FORMAT}")
+        ranges = {value: _numbers(pair) for value, pair in document["ranges"].items()}
+        biases = {value: _numbers(bias) for value, bias in document["biases"].items()}
+        broken = [value for value, pair in ranges.items() if len(pair) != 2 or pair[0] > pair[1]]
+        if broken:
+            raise ValueError(f"the range of {broken[0]!r} is no pair of low and high")
+    except Exception as error:  # what damaged JSON can raise, too deep a nesting included
         raise InputError(
             "cannot read the calibration",
             where=str(path),
-            why=str(error) or type(error).__name__,
+            why=reason(error),
             hint="it must be a calibration.json that `eightbit compile` wrote, or samples as .npz",
         ) from error
-    return Calibration(ranges, biases)
+    return Calibration({value: (pair[0], pair[1]) for value, pair in ranges.items()}, biases)
+
+
+def _numbers(values: list[Any]) -> tuple[float, ...]:
+    """A list of finite JSON numbers."""
+    if any(type(x) not in (int, float) or not math.isfinite(x) for x in values):
+        raise ValueError(f"{values} are not all finite numbers")
+    return tuple(map(float, values))
 
 
 def check_fits(graph: Graph, calibration: Calibration) -> None:
     """A calibration belongs to one model: refuse another's."""
-    missing = [root for root in roots(graph) if root not in calibration.ranges]
+    linear = {n.outputs[0] for n in graph.nodes if rule(n).channel_axis}
+    missing = [f"no range of {root!r} is recorded" for root in roots(graph) if root not in calibration.ranges]
+    missing += [f"there is no layer {value!r} with a bias" for value in calibration.biases if value not in linear]
     if missing:
         raise InputError(
             "the calibration is not of this model",
-            where=f"{len(missing)} of its values, first {missing[0]!r}",
-            why="no range is recorded",
+            where=graph.name,
+            why=missing[0] + (f", and {len(missing) - 1} more" if missing[1:] else ""),
             hint="calibrate with samples once: --calibration samples.npz",
         )

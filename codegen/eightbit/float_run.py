@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from eightbit.errors import InputError
+from eightbit.errors import InputError, reason
 from eightbit.samples import Samples
 
 
@@ -54,6 +54,6 @@ def _failed(error: Exception) -> InputError:
     return InputError(
         "the float model does not run",
         where="ONNX Runtime",
-        why=str(error).strip().splitlines()[0][:400],
+        why=reason(error),
         hint="does the model run in ONNX Runtime on its own?",
     )

@@ -69,7 +69,7 @@ def judge(program: Program, samples: Samples) -> list[Verdict]:
         inputs = [seen[name] for name in call.inputs]
         ours = ops.get(call.op).evaluate(call, inputs, program.tensors[call.output].shape)
         verdict = compare(call.name, call.op, ours, seen[call.output], distance(program, call, inputs))
-        found.append(replace(verdict, near=max(NEAR, table_error(call))))
+        found.append(replace(verdict, near=max(NEAR, rounded_constants(call))))
     return found
 
 
@@ -113,24 +113,36 @@ def distance(program: Program, call: Call, inputs: Sequence[Int8]) -> Float | No
     if call.op == "gap":
         sums = (inputs[0].astype(np.int64) - x.zero_point).sum(axis=(1, 2), keepdims=True)
         return _average(sums, np.array(x.shape[0] * x.shape[1]), x.ratio / out.ratio)
-    real = dequantise(inputs[0], x.scale, x.zero_point)
+    real = _real_output(program, call, inputs)
+    return None if real is None else _from_half(real / out.scale)
+
+
+def _real_output(program: Program, call: Call, inputs: Sequence[Int8]) -> Float | None:
+    """What a function of real values gives; None for calls that only move or choose."""
+    tensors = [program.tensors[name] for name in call.inputs]
+    reals = [dequantise(q, t.scale, t.zero_point) for q, t in zip(inputs, tensors, strict=True)]
+    if call.op == "add":
+        return reals[0] + reals[1]
     if call.op == "lut":
-        return _from_half(FUNCTIONS[p.function](real) / out.scale)
+        return FUNCTIONS[call.params.function](reals[0])
     if call.op == "softmax":
-        powers = np.exp(real - real.max(axis=3, keepdims=True))
-        return _from_half(powers / powers.sum(axis=3, keepdims=True) / out.scale)
+        powers = np.exp(reals[0] - reals[0].max(axis=3, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=3, keepdims=True))
     return None
 
 
-def table_error(call: Call) -> float:
-    """How far, in output steps, the rounded table of a softmax may move an output; 0 for other operators.
+def rounded_constants(call: Call) -> float:
+    """How far, in output steps, rounded multipliers or table entries may move an output before it is rounded.
 
-    Entries are off by 2^-(b+1) at most, so e / S by (1 + ch) times as much, and a step is 2^-n.
+    softmax: entries are off by 2^-(b+1) at most, so e / S by (1 + ch) times as much, and a step is 2^-n.
+    add: two multipliers are off by 2^-(k+1) at most, for inputs up to 255.
     """
-    if call.op != "softmax":
-        return 0.0
     p = call.params
-    return float((1 + p.ch) * 2.0 ** (p.out_lshift - exp_bits(p.ch, p.out_lshift) - 1))
+    if call.op == "add":
+        return float(255 * 2.0**-p.sum_rshift)
+    if call.op == "softmax":
+        return float((1 + p.ch) * 2.0 ** (p.out_lshift - exp_bits(p.ch, p.out_lshift) - 1))
+    return 0.0
 
 
 def _from_half(exact: Float) -> Float:

@@ -146,7 +146,7 @@ class _Reader:
             getattr(self, f"_{keyword}_line")(rest)
 
     def _name_line(self, rest: str) -> None:
-        self.name = json.loads(rest)
+        self.name = _quoted(rest)
 
     def _input_line(self, rest: str) -> None:
         self.ports["input"].append(_port(rest))
@@ -162,7 +162,7 @@ class _Reader:
         height, width, channels = map(int, shape.split("x"))
         scale_value = float.fromhex(scale)
         self.tensors[name] = Tensor(
-            name, (height, width, channels), scale_value, int(zero_point), json.loads(value), order
+            name, (height, width, channels), scale_value, int(zero_point), _quoted(value), order
         )
 
     def _call_line(self, rest: str) -> None:
@@ -197,7 +197,7 @@ class _Reader:
         call["consts"][role] = array
 
     def _from_line(self, rest: str) -> None:
-        self.calls[-1]["origin"].append(json.loads(rest))
+        self.calls[-1]["origin"].append(_quoted(rest))
 
     def program(self) -> Program:
         ports = [*self.ports["input"], *self.ports["output"]]
@@ -220,7 +220,14 @@ def _port(rest: str) -> Port:
     left, _, tensor = rest.rpartition(" = ")
     name, _, shape = left.rpartition(" ")
     dims = () if shape == "scalar" else tuple(map(int, shape.split("x")))
-    return Port(json.loads(name), tensor, dims)
+    return Port(_quoted(name), tensor, dims)
+
+
+def _quoted(text: str) -> str:
+    value = json.loads(text)
+    if not isinstance(value, str):
+        raise TypeError(f"{text} is not a string in quotes")
+    return value
 
 
 def _parsed(value: str, hint: Any) -> Any:

@@ -152,11 +152,11 @@ def _compile(
 
 def _run_compiler(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
+    if done.returncode or not Path(command[-1]).exists():
         raise BuildError(
             "the C does not compile",
             where=" ".join(command[:1] + command[-3:]),
-            why="\n".join(done.stderr.strip().splitlines()[:12]),
+            why="\n".join(done.stderr.strip().splitlines()[:12]) or "the compiler wrote no file",
             hint="were files in the folder changed by hand? Compile the model again",
         )
 

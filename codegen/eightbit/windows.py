@@ -30,6 +30,17 @@ class Window:
     pad_left: S16
 
 
+def findings(window: Window) -> list[str]:
+    """What is wrong with a geometry, whatever the operator."""
+    least = dict.fromkeys(("in_h", "in_w", "out_w", "kh", "kw", "stride_y", "stride_x", "dil_y", "dil_x"), 1)
+    least |= {"pad_top": 0, "pad_left": 0}
+    return [
+        f"{name} = {getattr(window, name)} is less than {low}"
+        for name, low in least.items()
+        if getattr(window, name) < low
+    ]
+
+
 def reach(window: Window) -> int:
     """Input rows from a window's first to its last tap."""
     return (window.kh - 1) * window.dil_y + 1

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eightbit import ops
 from eightbit.cstruct import initialiser, struct_name
+from eightbit.program import Tensor, stored
 from kernels.cases import Case
 from kernels.driver import RUNTIME, Job, facts, job, kernel_files
 
@@ -24,14 +25,14 @@ MAIN = """
 #include <avr/io.h>
 #include <avr/sleep.h>
 #include <avr/interrupt.h>
-static e8_s8 input[ELEMENTS], output[ELEMENTS + 1];
+static e8_s8 input[2][ELEMENTS], output[ELEMENTS + 1];
 static e8_s32 state[ELEMENTS / 4];
 static void put(char c) { while (!(UCSR0A & (1 << UDRE0))) { } UDR0 = (uint8_t)c; }
 static void number(unsigned n) { if (n > 9) number(n / 10); put((char)('0' + n % 10)); }
-static void load(const e8_s8 E8_ROM *x, unsigned n)
+static void load(e8_s8 *to, const e8_s8 E8_ROM *x, unsigned n)
 {
     unsigned i;
-    for (i = 0; i < n; i++) input[i] = x[i];
+    for (i = 0; i < n; i++) to[i] = x[i];
     for (i = 0; i < ELEMENTS + 1; i++) output[i] = 0x55;
 }
 static void report(unsigned index, const e8_s8 E8_ROM *y, unsigned n)
@@ -72,21 +73,20 @@ def array(name: str, values: NDArray[Any]) -> str:
     return f"static const {CTYPES[values.dtype.name]} E8_ROM {name}[] = {{ {numbers} }};"
 
 
-def view(name: str, case: Case, which: str) -> str:
-    """The e8_rows of a whole tensor in the buffer `which`."""
-    tensor = case.inputs[0] if which == "input" else case.output
+def view(tensor: Tensor, buffer: str) -> str:
+    """The e8_rows of a whole tensor in a buffer."""
     height, width, channels = tensor.shape
     row, pixel, plane = (width, 1, height * width) if tensor.order == "CHW" else (width * channels, channels, 1)
-    return f"e8_rows {name} = {{ {which}, {row}, {pixel}, {plane}, {height} }};"
+    return f"{{ {buffer}, {row}, {pixel}, {plane}, {height} }}"
 
 
 def function(index: int, job_: Job) -> str:
     """One case as C: its constants, and a function that runs it and reports the bytes that differ."""
     case, kernel = job_.case, job_.facts
     streams = kernel.pack(case.call)
-    x = case.arrays[0].transpose(0, 3, 1, 2) if case.inputs[0].order == "CHW" else case.arrays[0]
+    xs = [stored(array_, tensor) for array_, tensor in zip(case.arrays, case.inputs, strict=True)]
     lines = [array(f"c{index}_{role}", values) for role, values in streams.items()]
-    lines += [array(f"c{index}_x", x), array(f"c{index}_y", case.expected())]
+    lines += [array(f"c{index}_x{i}", x) for i, x in enumerate(xs)] + [array(f"c{index}_y", case.expected())]
     lines.append(f"static const {struct_name(ops.get(case.call.op))} E8_ROM c{index}_p = "
                  f"{{ {initialiser(case.call.params)} }};")  # fmt: skip
     weights = f"c{index}_{next(iter(streams))}" if streams else "0"
@@ -94,8 +94,10 @@ def function(index: int, job_: Job) -> str:
         pointers = ", ".join(f".{role} = c{index}_{role}" for role in streams)
         lines.append(f"static const {kernel.weights_type} E8_ROM c{index}_w = {{ {pointers} }};")
         weights = f"&c{index}_w"
-    lines += [f"static void case_{index}(void)", "{", view("in", case, "input"), view("out", case, "output")]
-    lines += ["e8_call at = { &in, &out, 0, 0, 0, state };", f"load(c{index}_x, {case.inputs[0].size});"]
+    ins = ", ".join(view(tensor, f"input[{i}]") for i, tensor in enumerate(case.inputs))
+    lines += [f"static void case_{index}(void)", "{", f"e8_rows in[] = {{ {ins} }};"]
+    lines += [f"e8_rows out = {view(case.output, 'output')};", "e8_call at = { in, &out, 0, 0, 0, state };"]
+    lines += [f"load(input[{i}], c{index}_x{i}, {x.size});" for i, x in enumerate(xs)]
     for launch in job_.placement.launches:
         lines.append(f"at.y = {launch.y}; at.n = {launch.n}; {kernel.symbol}(&c{index}_p, {weights}, &at);")
     return "\n".join([*lines, f"report({index}, c{index}_y, {case.output.size});", "}", ""])

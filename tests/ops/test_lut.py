@@ -38,3 +38,11 @@ def test_entries_are_the_real_function_rounded_and_saturated(function: str, real
 def test_half_of_a_sigmoid_is_exact() -> None:
     x, y = tensor("x", (1, 1, 1), scale=0.5), tensor("y", (1, 1, 1), scale=1 / 256, zero=-128)
     assert table("Sigmoid", x, y)[128] == 0
+
+
+@pytest.mark.parametrize("function", ["Sigmoid", "Tanh"])
+def test_the_largest_scales_saturate_and_do_not_overflow(function: str) -> None:
+    x, y = tensor("x", (1, 1, 1), scale=2.0**60), tensor("y", (1, 1, 1), scale=1 / 128)
+    made = table(function, x, y)
+    assert made[-1] == 127
+    assert made[128] == (64 if function == "Sigmoid" else 0)

@@ -18,7 +18,7 @@ from eightbit.cfields import S16, S32
 from eightbit.fixed import Int8, Int64, Shifts, requantise
 from eightbit.ops.opdef import OpDef, Rows, farthest
 from eightbit.program import Call, Shape, Tensor
-from eightbit.windows import Window, reach, tap_counts, taps
+from eightbit.windows import Window, findings, reach, tap_counts, taps
 
 if TYPE_CHECKING:
     from eightbit.export import QdqGraph
@@ -81,10 +81,12 @@ class AvgPool(OpDef):
         return np.array([p.kh * p.kw * farthest(p.zp_in, low, high)], np.int64)
 
     def check(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> list[str]:
-        p, found = call.params, []
+        p, found = call.params, findings(call.params)
         counts = call.consts["counts"]
         if ins[0].shape != (p.in_h, p.in_w, p.ch):
             found.append(f"params are for an input of {p.in_h}x{p.in_w}x{p.ch}")
+        if found:
+            return found
         if not np.isin(cells(p, out.shape[0], out.shape[1]), counts).all() or 0 in counts:
             found.append("a window has a number of cells without a multiplier")
         if counts.shape != (p.counts_n,) or call.consts["mult"].shape != (p.counts_n,):

@@ -17,7 +17,7 @@ from eightbit.cfields import S16, S32
 from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64, Shifts, requantise
 from eightbit.ops.opdef import OpDef, Rows, farthest, float_type_for
 from eightbit.program import Call, Shape, Tensor
-from eightbit.windows import Window, reach
+from eightbit.windows import Window, findings, reach
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Windowed(Linear):
         return Rows(call.params.stride_y, call.params.pad_top, reach(call.params))
 
     def input_findings(self, call: Call, ins: Sequence[Tensor]) -> list[str]:
-        p = call.params
-        if ins[0].shape == (p.in_h, p.in_w, p.in_ch):
-            return []
-        return [f"params are for an input of {p.in_h}x{p.in_w}x{p.in_ch}"]
+        p, found = call.params, findings(call.params)
+        if ins[0].shape != (p.in_h, p.in_w, p.in_ch):
+            found.append(f"params are for an input of {p.in_h}x{p.in_w}x{p.in_ch}")
+        return found

@@ -31,12 +31,13 @@ class Params:
 
 
 def sigmoid(x: Decimal) -> Decimal:
-    return 1 / (1 + (-x).exp())
+    decay = (-abs(x)).exp()  # of a negative number: never too large
+    return (1 if x >= 0 else decay) / (1 + decay)
 
 
 def tanh(x: Decimal) -> Decimal:
-    squared = (2 * abs(x)).exp()
-    return ((squared - 1) / (squared + 1)).copy_sign(x)
+    decay = (-2 * abs(x)).exp()
+    return ((1 - decay) / (1 + decay)).copy_sign(x)
 
 
 FUNCTIONS: dict[str, Callable[[Decimal], Decimal]] = {"Sigmoid": sigmoid, "Tanh": tanh}

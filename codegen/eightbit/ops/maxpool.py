@@ -13,7 +13,7 @@ from eightbit.cfields import S16
 from eightbit.fixed import S8_MIN, Int8
 from eightbit.ops.opdef import OpDef, Rows
 from eightbit.program import Call, Shape, Tensor
-from eightbit.windows import Window, reach, taps
+from eightbit.windows import Window, findings, reach, taps
 
 if TYPE_CHECKING:
     from eightbit.export import QdqGraph
@@ -44,7 +44,7 @@ class MaxPool(OpDef):
         return Rows(call.params.stride_y, call.params.pad_top, reach(call.params))
 
     def check(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> list[str]:
-        p, found = call.params, []
+        p, found = call.params, findings(call.params)
         if ins[0].shape != (p.in_h, p.in_w, p.ch):
             found.append(f"params are for an input of {p.in_h}x{p.in_w}x{p.ch}")
         if (ins[0].scale, ins[0].zero_point) != (out.scale, out.zero_point):

@@ -3,35 +3,11 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
-
-from hypothesis import given
-from hypothesis import strategies as st
+from itertools import pairwise
 
 import eightbit
 from eightbit import plan
-from eightbit.plan import Place
 from models import conv_relu, samples
-
-LIVES = st.lists(st.tuples(st.integers(1, 1000), st.integers(0, 20), st.integers(0, 6)), min_size=1, max_size=20).map(
-    lambda items: {f"t{i}": Place(0, size, first, first + length) for i, (size, first, length) in enumerate(items)}
-)
-
-
-@given(LIVES, st.sampled_from(plan.ORDERS))
-def test_places_that_are_live_together_never_overlap(lives: dict[str, Place], order: plan.Order) -> None:
-    packed = plan.pack(lives, order)
-    assert packed.keys() == lives.keys()
-    for a, b in combinations(packed.values(), 2):
-        assert not a.meets(b) or a.offset + a.size <= b.offset or b.offset + b.size <= a.offset
-
-
-@given(LIVES, st.sampled_from(plan.ORDERS))
-def test_no_packing_is_smaller_than_the_lower_bound(lives: dict[str, Place], order: plan.Order) -> None:
-    bound = plan.lower_bound(lives)
-    assert plan.extent(plan.pack(lives, order)) >= bound
-    brute = max(sum(p.size for p in lives.values() if p.first <= step <= p.last) for step in range(27))
-    assert bound == brute
 
 
 def test_a_chain_is_packed_at_its_lower_bound() -> None:

@@ -1,37 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where every tensor lies in the arena, and the proof of how much memory that takes.
 
-Tensors that a call without code ties together share one place. The lower bound is the most bytes that are
-live at one step: no packing can be smaller. A packing is called optimal only where it meets the bound.
+Tensors that a call without code ties together share one place. A packing is called optimal only where it meets the
+lower bound.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from eightbit import ops
+from eightbit.packing import Place, best_packing, extent, lower_bound
 from eightbit.program import Call, Program, Tensor
 from eightbit.schedule import Schedule
 from eightbit.select import Selection
 
 ALIGN = 8  # of scratch and of the context: the widest type there is
-
-
-@dataclass(frozen=True)
-class Place:
-    """Bytes offset .. offset+size-1, live from step `first` to step `last`.
-
-    Step 0 is the caller filling the inputs, step i the i-th launch; after the last one the caller reads.
-    """
-
-    offset: int
-    size: int
-    first: int
-    last: int
-
-    def meets(self, other: Place) -> bool:
-        return self.first <= other.last and other.first <= self.last
 
 
 @dataclass(frozen=True)
@@ -80,10 +65,9 @@ def align(size: int) -> int:
 
 
 def plan(program: Program, selection: Selection, steps: Schedule) -> Layout:
-    """Pack all tensors; the best of several greedy orders."""
+    """Pack all tensors."""
     lives = lifetimes(program, steps)
-    packings = [pack(lives, order) for order in ORDERS]
-    places = min(packings, key=extent)
+    places = best_packing(lives)
     return _layout(program, selection, lives, places, extent(places))
 
 
@@ -140,39 +124,6 @@ def lifetimes(program: Program, steps: Schedule) -> dict[str, Place]:
     for port in program.outputs:
         last[homes[port.tensor]] = end
     return {name: Place(0, program.tensors[name].size, first[name], last[name]) for name in first}
-
-
-def lower_bound(lives: Mapping[str, Place]) -> int:
-    """The most bytes live at one step."""
-    events = {life.first for life in lives.values()}
-    return max(sum(x.size for x in lives.values() if x.first <= step <= x.last) for step in events)
-
-
-Order = Callable[[Mapping[str, Place]], Sequence[str]]
-ORDERS: tuple[Order, ...] = (
-    lambda lives: sorted(lives, key=lambda name: -lives[name].size),
-    lambda lives: sorted(lives, key=lambda name: (lives[name].first, -lives[name].size)),
-    lambda lives: sorted(lives, key=lambda name: (-lives[name].last, -lives[name].size)),
-    lambda lives: sorted(lives, key=lambda name: -sum(x.size for x in lives.values() if lives[name].meets(x))),
-)
-
-
-def pack(lives: Mapping[str, Place], order: Order) -> dict[str, Place]:
-    """Place by place at the lowest offset where it meets nothing that is live with it."""
-    placed: dict[str, Place] = {}
-    for name in order(lives):
-        life, offset = lives[name], 0
-        rivals = sorted((p for p in placed.values() if p.meets(life)), key=lambda p: p.offset)
-        for rival in rivals:
-            if offset + life.size <= rival.offset:
-                break
-            offset = max(offset, rival.offset + rival.size)
-        placed[name] = Place(offset, life.size, life.first, life.last)
-    return placed
-
-
-def extent(places: Mapping[str, Place]) -> int:
-    return max(place.offset + place.size for place in places.values())
 
 
 def text(program: Program, selection: Selection, layout: Layout) -> str:

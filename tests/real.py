@@ -37,6 +37,17 @@ NETWORKS = {
     )
 }
 
+# The four networks of MLPerf Tiny. `ad` has no labels: an autoencoder is judged by its reconstruction.
+TINY = {
+    network.name: network
+    for network in (
+        NETWORKS["kws"],
+        Network("ic", "mlperf_tiny/ic/ic_float_from_tflite.onnx", "ic", "input_1"),
+        Network("vww", "mlperf_tiny/vww/vww_float_from_tflite.onnx", "vww", "input_1"),
+        Network("ad", "mlperf_tiny/ad/ad_float_from_tflite.onnx", "ad", "input_1"),
+    )
+}
+
 
 def folder() -> Path | None:
     """The folder that EIGHTBIT_MODELS names; None when it is not set."""

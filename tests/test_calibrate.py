@@ -70,7 +70,7 @@ def test_corrected_biases_give_every_channel_its_float_mean() -> None:
     given_ = sampling.read(samples(3, 12, 12, count=24), {"x": (1, 3, 12, 12)})
     found = calibrate.calibrate(graph, given_)
     plain = quantize.quantize(graph, found)
-    corrected = quantize.quantize(graph, quantize.correct_biases(plain, found, given_))
+    corrected = quantize.quantize(graph, quantize.correct_biases(graph, found, given_)[0])
 
     def offset(program: object) -> float:
         made = simulate.outputs(program, simulate.input_batch(program, given_))  # type: ignore[arg-type]
@@ -104,6 +104,8 @@ def test_a_calibration_of_another_model_is_refused(tmp_path: Path) -> None:
         ('{"format": 1, "ranges": {"x": [0, 1, 2]}, "biases": {}}', "no pair of low and high"),
         ('{"format": 1, "ranges": {"x": ["0", 1]}, "biases": {}}', "not all finite numbers"),
         ('{"format": 1, "ranges": {"x": [0, NaN]}, "biases": {}}', "not all finite numbers"),
+        ('{"format": 1, "ranges": {}, "biases": {}, "gains": {"a": [1, 65]}}', "a gain of 'a' is not within 1 and 64"),
+        ('{"format": 1, "ranges": {}, "biases": {}, "gains": {"a": [0.5]}}', "a gain of 'a' is not within 1 and 64"),
         ("[" * 100_000, ""),
         ("{", ""),
     ],

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from eightbit import cli, lower, ops, pipeline, target
 from models import dense, model, node, one, samples
 
-COMMANDS = ("compile", "verify", "evaluate", "export", "targets", "ops")
+COMMANDS = ("audit", "compile", "verify", "evaluate", "export", "targets", "ops")
 SIZES = (
     "activation_bytes scratch_bytes state_bytes control_bytes arena_bytes arena_bound_bytes io_bytes weight_bytes macs"
     " macs_model".split()

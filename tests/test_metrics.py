@@ -8,8 +8,9 @@ import pytest
 
 import eightbit
 from eightbit import load, metrics
+from eightbit.samples import read
 from eightbit.simplify import simplify
-from models import conv_relu, dense, model, node, samples, weights
+from models import conv_relu, dense, model, node, one, samples, weights
 
 
 def test_sqnr_is_signal_over_noise_in_decibels() -> None:
@@ -45,3 +46,22 @@ def test_a_build_of_another_model_is_refused() -> None:
     program = eightbit.compile(dense(), samples(4)).program
     with pytest.raises(eightbit.InputError, match="another model"):
         metrics.check_same_model(simplify(load.load(conv_relu())), program)
+
+
+def test_reconstruction_is_the_mean_squared_difference_of_input_and_output() -> None:
+    proto = one("Gemm", [1, 4], {"w": weights(4, 4)})
+    build, x = eightbit.compile(proto, samples(4)), samples(4, count=20)
+    graph = simplify(load.load(proto))
+    result = metrics.reconstruction(graph, build.program, read(x, {"x": (1, 4)}))
+    got = build.simulate_float(x)["y"].reshape(20, 4)
+    assert result["reconstruction_fixed"] == pytest.approx(((x.reshape(20, 4) - got) ** 2).mean())
+    assert result["reconstruction_float"] == pytest.approx(result["reconstruction_fixed"], rel=0.05)
+    assert result["sqnr_db"] > 20
+    assert set(result) == {"samples", "reconstruction_float", "reconstruction_fixed", "sqnr_db"}
+
+
+def test_reconstruction_of_a_classifier_is_refused_with_a_hint() -> None:
+    build = eightbit.compile(dense(), samples(4))
+    with pytest.raises(eightbit.InputError, match="reconstructs nothing") as refusal:
+        metrics.reconstruction(simplify(load.load(dense())), build.program, read(samples(4), {"x": (1, 4)}))
+    assert "autoencoder" in refusal.value.hint

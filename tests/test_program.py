@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,10 +53,93 @@ def test_compiling_a_saved_program_gives_the_same_bytes_of_c(build: eightbit.Bui
     assert again.files()["program.npz"] == build.files()["program.npz"]
 
 
-def test_every_requantised_call_prints_its_accumulator_bound(build: eightbit.Build) -> None:
-    text = program_text.print_program(build.program)
+def test_every_call_prints_its_proof(build: eightbit.Build) -> None:
+    lines = program_text.print_program(build.program).splitlines()
     requantised = [c for c in build.program.calls if hasattr(c.params, "out_rshift")]
-    assert text.count("bound |acc| <= ") == len(requantised)
+    linear = [c for c in build.program.calls if "weights" in c.consts]
+    for keyword, calls in (("acc", requantised), ("weight_scale", linear), ("range", build.program.calls)):
+        assert sum(line.startswith(f"  {keyword} ") for line in lines) == len(calls)
+
+
+def test_the_proof_reads_back_as_it_was_printed(build: eightbit.Build) -> None:
+    again = program_text.parse(program_text.print_program(build.program), arrays(build.program), "test")
+    assert [c.proof for c in again.calls] == [c.proof for c in build.program.calls]
+
+
+def proof_line(program: Program, keyword: str) -> str:
+    """That line of the convolution."""
+    text = program_text.print_program(program)
+    return next(line for line in text[text.index("= conv") :].splitlines() if line.startswith(f"  {keyword} "))
+
+
+def edited(build: eightbit.Build, tmp_path: Path, old: str, new: str) -> str:
+    """Why the Program is refused after its text was edited."""
+    out = build.write(tmp_path / "out")
+    text = (out / "program.txt").read_text()
+    assert old in text
+    (out / "program.txt").write_text(text.replace(old, new, 1))
+    with pytest.raises(eightbit.EightbitError) as caught:
+        program_text.load_program(out / "program.txt")
+    return caught.value.why
+
+
+def test_a_proof_that_claims_too_little_or_too_much_is_refused(build: eightbit.Build, tmp_path: Path) -> None:
+    line = proof_line(build.program, "acc")
+    low, high = line.split()[1:3]
+    for end in (int(high) - 1, int(high) + 1):
+        wrong = line.replace(f"acc {low} {high} ", f"acc {low} {end} ").replace(f":{high}", f":{end}")
+        assert re.match(rf"conv_\d: acc of channel \d is .*, not .*{end}", edited(build, tmp_path, line, wrong))
+        shutil.rmtree(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "edit", "why"),
+    [
+        ("acc", lambda line: re.sub(r"acc (\S+) ", r"acc \g<1>0 ", line), "is not that of all channels"),
+        ("acc", lambda line: line.rpartition(" ")[0], "is not that of all channels|acc is not given per channel"),
+        ("acc", lambda line: "", "acc is not given per channel"),
+        ("range", lambda line: line.rpartition(" ")[0], "range is not given per channel"),
+        ("range", lambda line: "", "has a proof without a range"),
+        ("range", lambda line: line.replace("per channel ", ""), "'per channel' is missing"),
+        ("weight_scale", lambda line: "", "weight_scale is not given per channel"),
+        (
+            "weight_scale",
+            lambda line: re.sub(r" (\d+)/", r" 1\1/", line, count=1),
+            "weight_scale of channel 0 is|lowest terms",
+        ),
+        ("weight_scale", lambda line: re.sub(r" (\d+)/(\d+)$", r" \g<1>0/\g<2>0", line), "is not in lowest terms"),
+        ("weight_scale", lambda line: re.sub(r"/\d+$", "/0", line), "Fraction"),
+    ],
+)
+def test_a_damaged_proof_is_refused(
+    build: eightbit.Build, tmp_path: Path, keyword: str, edit: Callable[[str], str], why: str
+) -> None:
+    line = proof_line(build.program, keyword)
+    assert re.search(why, edited(build, tmp_path, line + "\n", f"{edit(line)}\n"))
+
+
+def test_a_program_without_proofs_is_refused(build: eightbit.Build, tmp_path: Path) -> None:
+    out = build.write(tmp_path / "out")
+    kept = [
+        line
+        for line in (out / "program.txt").read_text().splitlines(keepends=True)
+        if not line.startswith(("  acc ", "  weight_scale ", "  range "))
+    ]
+    (out / "program.txt").write_text("".join(kept))
+    with pytest.raises(eightbit.EightbitError, match="not well formed") as caught:
+        program_text.load_program(out / "program.txt")
+    assert "its proof is missing" in caught.value.why
+
+
+@pytest.mark.parametrize("role", ["weights", "bias", "mult"])
+def test_a_changed_constant_contradicts_the_proof(build: eightbit.Build, role: str) -> None:
+    conv = next(c for c in build.program.calls if c.op == "conv")
+    array = conv.consts[role].copy()
+    array.flat[0] += 1
+    wrong = replace(conv, consts={**conv.consts, role: array})
+    calls = tuple(wrong if c is conv else c for c in build.program.calls)
+    findings = check.check(replace(build.program, calls=calls))
+    assert any(f"{conv.name}: {'weight_scale' if role == 'mult' else 'acc'} of channel 0" in text for text in findings)
 
 
 def broken(program: Program, op: str, **params: int) -> list[str]:

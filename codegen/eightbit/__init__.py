@@ -11,6 +11,7 @@ from eightbit import pipeline as _pipeline
 from eightbit import samples as _samples
 from eightbit.build import Build
 from eightbit.errors import BudgetError, EightbitError, InputError
+from eightbit.recipe import Recipe as _Recipe
 from eightbit.verify import Difference, VerifyResult
 
 __all__ = [
@@ -31,14 +32,18 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
     *,
     target: str = "generic",
     name: str | None = None,
+    equalize: bool = True,
+    activation_correction: bool = True,
 ) -> Build:
     """Compile a model to fixed-point C.
 
     `model`: a path to .onnx (or to a build's program.txt), its bytes, or an onnx.ModelProto. `samples`: about 100
     typical inputs as .npz, dictionary or array (float32 [n, ...] per input, without the batch axis), or the path of a
-    calibration.json. Raises EightbitError, whose text says what, where, why and what to do.
+    calibration.json. `equalize`, `activation_correction`: steps of the quantisation that may be left out where samples
+    are given. Raises EightbitError, whose text says what, where, why and what to do.
     """
-    return _pipeline.compile_model(model, samples, target, name)
+    recipe = _Recipe(equalize=equalize, activation_correction=activation_correction)
+    return _pipeline.compile_model(model, samples, target, name, recipe=recipe)
 
 
 def evaluate(build: Build, model: _pipeline.Source, samples: _samples.Source) -> dict[str, Any]:

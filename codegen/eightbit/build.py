@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit import emit, folder, plan, program_text, samples, simulate, target, verify
+from eightbit import emit, folder, ops, plan, program_text, samples, simulate, target, verify
 from eightbit.calibrate import Calibration
 from eightbit.errors import InputError
 from eightbit.fixed import Int8
@@ -77,7 +77,7 @@ class Build:
     def report(self) -> dict[str, Any]:
         """The figures of the build, in bytes and multiply-accumulates."""
         layout = self.layout
-        macs = emit.total_macs(self.program)
+        macs = ops.total_macs(self.program)
         return {
             "name": self.emission.name,
             "target": self.target.name,
@@ -92,7 +92,7 @@ class Build:
             "io_bytes": 0,
             "weight_bytes": emit.weight_bytes(self.program, self.selection),
             "macs": macs,
-            "macs_model": macs,
+            "macs_model": self.program.macs_model or macs,
             "calls": len(self.selection.kernels),
             "notes": list(self.notes),
         }

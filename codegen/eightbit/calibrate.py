@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eightbit.channels import Channels
+from eightbit.equalize import LARGEST, groups
 from eightbit.errors import InputError, reason
 from eightbit.float_run import FloatModel
 from eightbit.graph import Graph
@@ -26,6 +28,7 @@ from eightbit.samples import Samples
 TAIL = 1e-5  # share of a convolution's values that may leave its range on each side
 TAIL_POSITIONS = 100  # only where an image is large enough for a share that small to mean anything
 MEAN_SAMPLES = 128  # both sides of the bias correction see the same, first samples
+RESULT_ELEMENTS = 1 << 22  # of results that are kept to judge the steps of the recipe by
 FORMAT = 1
 
 
@@ -33,41 +36,84 @@ FORMAT = 1
 class Calibration:
     """What was learnt from samples: [low, high] by ONNX value, corrected biases by linear node output.
 
-    `means` (float outputs per channel) serve the correction and are not saved.
+    `gains`: factors per channel by the first value of their group (equalize.py); ranges are those without them, which
+    hold with them, biases those with them. `means` (float outputs per channel, without gains) and `expected` (float
+    results of the first samples) serve the corrections and are not saved.
     """
 
     ranges: Mapping[str, tuple[float, float]]
     biases: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    gains: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     means: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    expected: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def json(self) -> str:
         ranges = {value: list(pair) for value, pair in sorted(self.ranges.items())}
         biases = {value: list(bias) for value, bias in sorted(self.biases.items())}
-        document = {"format": FORMAT, "ranges": ranges, "biases": biases}
+        gains = {value: list(factors) for value, factors in sorted(self.gains.items())}
+        document = {"format": FORMAT, "ranges": ranges, "gains": gains, "biases": biases}
         return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
-
-    def with_biases(self, biases: Mapping[str, tuple[float, ...]]) -> Calibration:
-        return replace(self, biases=dict(biases))
 
 
 def calibrate(graph: Graph, samples: Samples) -> Calibration:
-    """One pass of the float model over all samples."""
-    linear = {n.outputs[0]: r.channel_axis(graph, n) for n in graph.nodes if (r := rule(n)).channel_axis}
+    """One pass of the float model over all samples. `gains` are those that equalisation proposes."""
+    linear = _linear_values(graph)
     observers = {value: _Extremes(_dropped(graph, value, samples.count)) for value in roots(graph)}
+    channels, results = Channels(graph, observers), _Results(graph, samples.count)
     sums: dict[str, NDArray[np.float64]] = {}
-    model = FloatModel(graph.model, [*observers, *linear])
+    model = FloatModel(graph.model, [*observers, *linear, *channels.values, *results.values])
     for index, made in enumerate(model.each(samples)):
         values = made | samples.row(index)
         for value, observer in observers.items():
             _same_shape(graph, value, values[value])
             observer.see(values[value])
-        if index < MEAN_SAMPLES:
-            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below, by name
-                for value, axis in linear.items():
-                    sums[value] = sums.get(value, 0.0) + _channel_means(values[value], axis)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below, by name
+            channels.see(values)
+            for value, axis in linear.items() if index < MEAN_SAMPLES else ():
+                sums[value] = sums.get(value, 0.0) + _channel_means(values[value], axis)
+        results.see(values)
     seen = min(samples.count, MEAN_SAMPLES)
     ranges = {value: _useful(graph, value, observer) for value, observer in observers.items()}
-    return Calibration(ranges, means={value: total / seen for value, total in sums.items()})
+    means = {value: total / seen for value, total in sums.items()}
+    return Calibration(ranges, gains=channels.gains(ranges), means=means, expected=results.arrays())
+
+
+def _linear_values(graph: Graph) -> dict[str, int]:
+    """The channel axis of every linear node's output, and of what it is after the clamps that alone read it."""
+    found = {}
+    for node in graph.nodes:
+        axis = rule(node).channel_axis
+        if axis is not None:
+            found[node.outputs[0]] = axis(graph, node)
+            found[activated(graph, node.outputs[0])] = axis(graph, node)
+    return found
+
+
+def activated(graph: Graph, value: str) -> str:
+    """A value after the Relus and Clips that alone read it."""
+    while (reader := graph.only_reader(value)) is not None and reader.op_type in ("Relu", "Clip"):
+        value = reader.outputs[0]
+    return value
+
+
+class _Results:
+    """The model's outputs, and what their softmax reads, of the first samples."""
+
+    def __init__(self, graph: Graph, samples: int) -> None:
+        ends = [graph.producers[v] for v in graph.outputs if v in graph.producers]
+        logits = [node.inputs[0] for node in ends if node.op_type == "Softmax"]
+        self.values = [v for v in dict.fromkeys([*graph.outputs, *logits]) if v in graph.producers]
+        size = sum(math.prod(graph.shapes[value]) for value in self.values)
+        self.count = min(samples, MEAN_SAMPLES, max(1, RESULT_ELEMENTS // max(1, size)))
+        self.rows: dict[str, list[NDArray[np.float32]]] = {value: [] for value in self.values}
+
+    def see(self, values: Mapping[str, NDArray[np.float32]]) -> None:
+        for value, rows in self.rows.items():
+            if len(rows) < self.count:
+                rows.append(values[value].ravel())
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        return {value: np.stack(rows) for value, rows in self.rows.items()}
 
 
 class _Extremes:
@@ -156,9 +202,13 @@ def read(path: str | Path) -> Calibration:
             raise ValueError(f"its format is {document['format']}, not {FORMAT}")
         ranges = {value: _numbers(pair) for value, pair in document["ranges"].items()}
         biases = {value: _numbers(bias) for value, bias in document["biases"].items()}
+        gains = {value: _numbers(factors) for value, factors in document.get("gains", {}).items()}
         broken = [value for value, pair in ranges.items() if len(pair) != 2 or pair[0] > pair[1]]
         if broken:
             raise ValueError(f"the range of {broken[0]!r} is no pair of low and high")
+        wild = [value for value, factors in gains.items() if not all(1 <= x <= LARGEST for x in factors)]
+        if wild:
+            raise ValueError(f"a gain of {wild[0]!r} is not within 1 and {LARGEST:g}")
     except Exception as error:  # what damaged JSON can raise, too deep a nesting included
         raise InputError(
             "cannot read the calibration",
@@ -166,7 +216,7 @@ def read(path: str | Path) -> Calibration:
             why=reason(error),
             hint="it must be a calibration.json that `eightbit compile` wrote, or samples as .npz",
         ) from error
-    return Calibration({value: (pair[0], pair[1]) for value, pair in ranges.items()}, biases)
+    return Calibration({value: (pair[0], pair[1]) for value, pair in ranges.items()}, biases, gains)
 
 
 def _numbers(values: list[Any]) -> tuple[float, ...]:
@@ -181,6 +231,8 @@ def check_fits(graph: Graph, calibration: Calibration) -> None:
     linear = {n.outputs[0] for n in graph.nodes if rule(n).channel_axis}
     missing = [f"no range of {root!r} is recorded" for root in roots(graph) if root not in calibration.ranges]
     missing += [f"there is no layer {value!r} with a bias" for value in calibration.biases if value not in linear]
+    channels = {group.name: group.channels for group in groups(graph)}
+    missing += [f"{v!r} takes no such gains" for v, g in calibration.gains.items() if channels.get(v) != len(g)]
     if missing:
         raise InputError(
             "the calibration is not of this model",

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 
 import numpy as np
 
-from eightbit import ops
+from eightbit import intervals, ops
 from eightbit.cfields import field_findings
-from eightbit.fixed import M31_MAX_K, S8_MAX, S8_MIN, Int64, rounding_constant
-from eightbit.program import Call, Program, Tensor
+from eightbit.fixed import M31_MAX_K, S8_MAX, S8_MIN, rounding_constant
+from eightbit.ops.opdef import Interval
+from eightbit.program import Call, Program, Proof, Tensor
 
 ROWS_MAX = 32767  # row counters are 16 bits wide
 
@@ -19,12 +21,18 @@ def check(program: Program) -> list[str]:
     """Everything wrong with a Program, in reading order."""
     found = [f"tensor {t.name}: {text}" for t in program.tensors.values() for text in _tensor_findings(t)]
     known = {port.tensor for port in program.inputs}
+    ranges = {} if found else intervals.of_inputs(program)
     for call in program.calls:
         missing = [name for name in call.inputs if name not in known]
         if missing or call.output not in program.tensors or call.output in known:
             found.append(f"{call.name}: reads {missing or 'nothing unknown'}, writes {call.output}")
             return found  # nothing after this has a meaning
-        found += [f"{call.name}: {text}" for text in _call_findings(program, call)]
+        wrong = _call_findings(program, call)
+        if not found and not wrong:  # a proof stands on all that comes before
+            wrong = _sum_findings(call, ranges[call.inputs[0]])
+            proof, ranges[call.output] = intervals.of_call(program, call, ranges)
+            wrong += _proof_findings(call.proof, proof)
+        found += [f"{call.name}: {text}" for text in wrong]
         known.add(call.output)
     for port in (*program.inputs, *program.outputs):
         if port.tensor not in known or math.prod(port.shape) != program.tensors[port.tensor].size:
@@ -56,10 +64,10 @@ def _call_findings(program: Program, call: Call) -> list[str]:
     if shape is not None and shape != out.shape:
         found.append(f"output is {out.shape}, params say {shape}")
     found += op.check(call, ins, out)
-    return found or _requantise_findings(program, call, out)  # its bounds need arrays of the right shape
+    return found or _requantise_findings(call, out)
 
 
-def _requantise_findings(program: Program, call: Call, out: Tensor) -> list[str]:
+def _requantise_findings(call: Call, out: Tensor) -> list[str]:
     p, found = call.params, []
     if hasattr(p, "act_min") and not S8_MIN <= p.act_min <= p.act_max <= S8_MAX:
         found.append(f"clamp [{p.act_min}, {p.act_max}] is not an s8 interval")
@@ -72,24 +80,29 @@ def _requantise_findings(program: Program, call: Call, out: Tensor) -> list[str]
     mults = np.atleast_1d(call.consts.get("mult", getattr(p, "mult", 0)))
     if (mults < 0).any():
         found.append("a multiplier is negative")
-    bounds = accumulator_bounds(program, call)
-    limit = 1 << (31 - p.acc_lshift)
-    if bounds is not None and int(bounds.max()) >= limit:
-        found.append(f"|acc| can reach {int(bounds.max())}, beyond 2^{31 - p.acc_lshift}")
     return found
 
 
-def accumulator_bounds(program: Program, call: Call) -> Int64 | None:
-    """Per channel, the largest |accumulator| for the values its input can hold; None: no accumulator."""
-    low, high = reachable(program, call.inputs[0])
-    return ops.get(call.op).accumulator_bound(call, low, high)
+def _sum_findings(call: Call, x: Interval) -> list[str]:
+    """No partial sum, in whatever order a kernel adds, may leave 32 bits after the left shift."""
+    bounds = ops.get(call.op).accumulator_bound(call, int(x.low.min()), int(x.high.max()))
+    if bounds is None or int(bounds.max()) < 1 << (31 - call.params.acc_lshift):
+        return []
+    return [f"|acc| can reach {int(bounds.max())}, beyond 2^{31 - call.params.acc_lshift}"]
 
 
-def reachable(program: Program, tensor: str) -> tuple[int, int]:
-    """An interval that holds every value of a tensor: its producer's clamp."""
-    producer = program.producer(tensor)
-    if producer is None:
-        return S8_MIN, S8_MAX
-    if producer.op in ("reshape", "permute"):
-        return reachable(program, producer.inputs[0])
-    return getattr(producer.params, "act_min", S8_MIN), getattr(producer.params, "act_max", S8_MAX)
+def _proof_findings(stored: Proof | None, proof: Proof) -> list[str]:
+    """Where a stored proof is not what follows from weights, multipliers and ranges."""
+    if stored is None:
+        return []
+    found = []
+    for line in fields(Proof):
+        old, new = getattr(stored, line.name), getattr(proof, line.name)
+        if old == new:
+            continue
+        if old is None or new is None or len(old) != len(new):
+            found.append(f"{line.name} is not given per channel")
+        else:
+            channel = next(i for i, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1])
+            found.append(f"{line.name} of channel {channel} is {new[channel]}, not {old[channel]}")
+    return found

@@ -17,10 +17,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eightbit import audit as auditor
 from eightbit import build as builds
 from eightbit import export as exporter
 from eightbit import load, lower, metrics, ops, pipeline, samples, target, verify
 from eightbit.errors import EightbitError, InputError, reason
+from eightbit.recipe import Recipe
 
 LOG = Console(stderr=True, highlight=False)
 OUT = Console(highlight=False)
@@ -103,6 +105,8 @@ def main() -> None:
 @click.option("--target", "target_name", default="generic", show_default=True, help="See `eightbit targets`.")
 @click.option("--name", help="Prefix of all C symbols and files. [default: the file's stem up to its first dot]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("out"), show_default=True)
+@click.option("--no-equalize", is_flag=True, help="Leave out the equalisation of channels.")
+@click.option("--no-activation-correction", is_flag=True, help="Leave out the correction of means after activations.")
 @click.option("--dump-after", type=click.Choice(pipeline.STAGES), help="Also print what this stage gave.")
 @command
 def compile_command(
@@ -111,6 +115,8 @@ def compile_command(
     target_name: str,
     name: str | None,
     output: Path,
+    no_equalize: bool,
+    no_activation_correction: bool,
     dump_after: str | None,
     as_json: bool,
 ) -> int:
@@ -122,7 +128,8 @@ def compile_command(
             click.echo(text, nl=False, err=as_json)
 
     with LOG.status("loading") as status:
-        build = pipeline.compile_model(model, calibration, target_name, name, dump)
+        recipe = Recipe(equalize=not no_equalize, activation_correction=not no_activation_correction)
+        build = pipeline.compile_model(model, calibration, target_name, name, dump, recipe)
         build.write(output)
     show(build.report() | {"output": str(output)}, as_json, f"{build.emission.name} -> {output}")
     return 0
@@ -147,11 +154,12 @@ def verify_command(folder: Path, sample_file: Path | None, cc: str, cflags: str,
 @click.option("--build", "folder", type=click.Path(path_type=Path), help="A compiled folder of this model.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Or: compile with these first.")
 @click.option("--samples", "sample_file", type=click.Path(path_type=Path), required=True, help="With `labels`, if any.")
+@click.option("--metric", type=click.Choice(list(metrics.METRICS)), default="accuracy", show_default=True)
 @command
 def evaluate_command(
-    model: Path, folder: Path | None, calibration: Path | None, sample_file: Path, as_json: bool
+    model: Path, folder: Path | None, calibration: Path | None, sample_file: Path, metric: str, as_json: bool
 ) -> int:
-    """Compare float with fixed point. Accuracies, agreement and SQNR of MODEL on samples."""
+    """Compare float with fixed point. Accuracies, agreement and SQNR of MODEL on samples, or an autoencoder's error."""
     if (folder is None) == (calibration is None):
         raise InputError(
             "nothing to compare with" if folder is None else "two builds to compare with",
@@ -167,9 +175,25 @@ def evaluate_command(
             program = pipeline.compile_model(model, calibration).program
         given = samples.read(sample_file, {value: graph.shapes[value] for value in graph.inputs})
         metrics.check_same_model(graph, program)
-        result = metrics.evaluate(graph, program, given)
+        result = metrics.METRICS[metric](graph, program, given)
     show(result, as_json, f"{model} on {sample_file}")
     return 0
+
+
+@main.command("audit")
+@click.argument("folder", type=click.Path(path_type=Path))
+@command
+def audit_command(folder: Path, as_json: bool) -> int:
+    """Re-derive every proof of a build. An independent checker reads FOLDER, and nothing else."""
+    report = auditor.audit(folder)
+    if as_json:
+        click.echo(json.dumps(report.json()))
+    elif report.ok:
+        show(dict(report.proven), False, f"{report.name}: everything holds; facts proven:")
+    else:
+        OUT.print("\n".join(map(str, report.findings)), markup=False, soft_wrap=True)
+        OUT.print(f"{report.name}: {len(report.findings)} findings", markup=False, soft_wrap=True)
+    return 0 if report.ok else 1
 
 
 @main.command("export")

@@ -10,11 +10,12 @@ from typing import Any
 
 import jinja2
 
-from eightbit import check, cstruct, ctext, ops, resources, simulate, vectors
+from eightbit import cstruct, ctext, ops, resources, simulate, vectors
+from eightbit.intervals import accumulator_bits
 from eightbit.kernels.kernel import Kernel
 from eightbit.names import comment, model_identifier, unique_identifiers
 from eightbit.plan import Layout, View, align
-from eightbit.program import Call, Port, Program, Tensor, stored, unstored
+from eightbit.program import Call, Port, Program, Tensor, hull, stored, unstored
 from eightbit.schedule import Schedule
 from eightbit.select import Selection
 
@@ -96,7 +97,7 @@ def model_context(program: Program, selection: Selection, steps: Schedule, layou
         "scratch_bytes": layout.scratch_bytes,
         "arena_bytes": layout.arena_bytes,
         "bound_note": "no packing takes less" if layout.optimal else f"the lower bound is {layout.bound_bytes}",
-        "macs": ctext.thousands(total_macs(program)),
+        "macs": ctext.thousands(ops.total_macs(program)),
         "calls": [
             call_context(program, call, i, rows[call.name], selection.kernels[call.name], layout, name)
             for i, call in enumerate(calls, start=1)
@@ -197,22 +198,19 @@ def constants(program: Program, selection: Selection, name: str) -> list[str]:
             found.append(f"static const {kernel.weights_type} E8_ROM {stem}_w = {{ {members} }};")
         fields = ctext.wrapped(cstruct.initialiser(call.params).split(", "))
         found.append(f"static const {cstruct.struct_name(op)} E8_ROM {stem} = {{\n{fields}\n}};")
-        found += overflow_proof(program, call, stem)
+        found += overflow_proof(call, stem)
     return found
 
 
-def overflow_proof(program: Program, call: Call, stem: str) -> list[str]:
-    """The accumulator bound of a call, with an assertion that it fits after the left shift."""
-    bounds = check.accumulator_bounds(program, call)
-    if bounds is None:
+def overflow_proof(call: Call, stem: str) -> list[str]:
+    """The accumulator interval of a proved call, with an assertion that it fits after the left shift."""
+    if call.proof is None or call.proof.acc is None:
         return []
-    worst, lshift = int(bounds.max()), call.params.acc_lshift
-    proof = f"/* whatever the input, |acc| <= {ctext.thousands(worst)} < 2^{worst.bit_length()} */"
+    low, high = hull(call.proof.acc)
+    worst, lshift = max(-low, high), call.params.acc_lshift
+    shown = f"{ctext.thousands(low)} <= acc <= {ctext.thousands(high)}"
+    proof = f"/* whatever the input, {shown}: {accumulator_bits(call.proof)} bits */"
     return [f"{proof}\nE8_STATIC_ASSERT({worst} <= (2147483647 >> {lshift}), {stem}_acc_fits);"]
-
-
-def total_macs(program: Program) -> int:
-    return sum(ops.get(c.op).macs(c, program.tensors[c.output].shape) for c in program.calls)
 
 
 def weight_bytes(program: Program, selection: Selection) -> int:

@@ -3,11 +3,13 @@
 
 Accuracies and agreement are fractions on the argmax of the first output (lowest index wins ties);
 sqnr_db = 10 log10(sum y^2 / sum e^2) over all samples at the input of the last softmax, or at the output.
+An autoencoder is judged by its reconstruction: mean((x - y)^2) of the float input x and the output y.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,41 @@ def evaluate(graph: Graph, program: Program, samples: Samples) -> dict[str, Any]
         "agreement": float((best_float == best_fixed).mean()),
         "sqnr_db": sqnr(np.stack(float_logits), np.concatenate(fixed_logits)),
     }
+
+
+def reconstruction(graph: Graph, program: Program, samples: Samples) -> dict[str, Any]:
+    """Mean squared reconstruction error of an autoencoder, float and fixed, and the SQNR of its output."""
+    source, port = _autoencoder(program), program.outputs[0]
+    x = samples.arrays[source].reshape(samples.count, -1).astype(np.float64)
+    wanted = [result[port.name].ravel() for result in FloatModel(graph.model, [port.name]).each(samples)]
+    outputs = simulate.real_outputs(program, simulate.outputs(program, simulate.input_batch(program, samples)))
+    want, got = np.stack(wanted), outputs[port.name].reshape(samples.count, -1)
+    return {
+        "samples": samples.count,
+        "reconstruction_float": float(((x - want) ** 2).mean()),
+        "reconstruction_fixed": float(((x - got) ** 2).mean()),
+        "sqnr_db": sqnr(want, got),
+    }
+
+
+def _autoencoder(program: Program) -> str:
+    """The name of the one input that the one output reconstructs."""
+    ins, outs = ([math.prod(port.shape) for port in ports] for ports in (program.inputs, program.outputs))
+    if len(ins) == 1 and ins == outs:
+        return program.inputs[0].name
+    shapes = {port.name: port.shape for port in (*program.inputs, *program.outputs)}
+    raise InputError(
+        "the model reconstructs nothing",
+        where=", ".join(f"{name!r} {list(shape)}" for name, shape in shapes.items()),
+        why="reconstruction needs one input and one output with as many elements",
+        hint="leave --metric at accuracy, or give an autoencoder",
+    )
+
+
+METRICS: dict[str, Callable[[Graph, Program, Samples], dict[str, Any]]] = {
+    "accuracy": evaluate,
+    "reconstruction": reconstruction,
+}
 
 
 def logits(graph: Graph, program: Program) -> tuple[str, Call | None]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Program -> Program with the same bits: clamps move into the call before; calls are numbered anew.
+"""Program -> Program with the same bits: clamps move into the call before, constant channels go, all is proved.
 
 Example: conv_1 -> clamp_2 [zp, 127] becomes conv_1 with act_min = zp.
 """
@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from eightbit import ops
+from eightbit.intervals import prove
 from eightbit.program import Call, Program
+from eightbit.prune import prune as without_constant_channels
 
 
-def optimize(program: Program) -> Program:
-    """All rewrites, in order."""
-    return renumber(fuse_clamps(program))
+def optimize(program: Program, prune: bool = True) -> Program:
+    """All rewrites, in order; calls are numbered anew."""
+    whole = fuse_clamps(program)
+    if not prune:
+        return renumber(prove(whole))
+    pruned = without_constant_channels(whole)
+    before, after = ops.total_macs(whole), ops.total_macs(pruned)
+    return renumber(replace(pruned, macs_model=before if before != after else 0))
 
 
 def fuse_clamps(program: Program) -> Program:

@@ -14,17 +14,19 @@ from typing import Any
 
 import onnx
 
-from eightbit import calibrate, check, emit, graph, load, lower, plan, program_text, samples, target
+from eightbit import calibrate, check, emit, graph, load, lower, ops, plan, program_text, samples, target
 from eightbit.build import Build
 from eightbit.errors import BudgetError, InputError
 from eightbit.optimize import optimize
 from eightbit.program import Program
-from eightbit.quantize import correct_biases, quantize
+from eightbit.quantize import quantize
+from eightbit.recipe import Recipe, complete
 from eightbit.schedule import schedule
 from eightbit.select import select
 from eightbit.simplify import simplify
 
 STAGES = ("load", "simplify", "calibrate", "quantize", "optimize", "select", "schedule", "plan", "emit")
+DEFAULT = Recipe()
 Source = str | Path | bytes | onnx.ModelProto
 Dump = Callable[[str, str], None]  # stage, its result as text
 
@@ -39,30 +41,47 @@ def compile_model(
     target_name: str = "generic",
     name: str | None = None,
     dump: Dump = ignore,
+    recipe: Recipe = DEFAULT,
 ) -> Build:
     """Compile a float ONNX model (with samples or a calibration.json), or a saved program.txt."""
     chosen = target.load(target_name)
     if isinstance(model, str | Path) and Path(model).suffix == ".txt":
         program = program_text.load_program(model)
         return back_end(replace(program, name=name or program.name), None, (), chosen, dump)
-    return back_end(*front_end(model, calibration, name, dump), chosen, dump)
+    return back_end(*front_end(model, calibration, name, dump, recipe), chosen, dump)
 
 
 def front_end(
-    model: Source, calibration: samples.Source | None, name: str | None, dump: Dump
+    model: Source, calibration: samples.Source | None, name: str | None, dump: Dump, recipe: Recipe = DEFAULT
 ) -> tuple[Program, calibrate.Calibration, tuple[str, ...]]:
     """ONNX -> optimised Program."""
     loaded = load.load(model, name)
     dump("load", "\n".join([f"model {loaded.name!r}", *loaded.notes]) + "\n")
     simple = float_graph(loaded)
     dump("simplify", graph.text(simple))
-    found = learn(simple, calibration)
+    found = learn(simple, calibration, recipe)
     dump("calibrate", found.json())
-    program = _checked(quantize(simple, found), "quantize")
-    dump("quantize", program_text.print_program(program))
-    program = _checked(optimize(program), "optimize")
+    whole = _checked(quantize(simple, found), "quantize")
+    dump("quantize", program_text.print_program(whole))
+    program = _checked(optimize(whole), "optimize")
     dump("optimize", program_text.print_program(program))
-    return program, found, loaded.notes
+    return program, found, (*loaded.notes, *_equalised(found), *_left_out(whole, program))
+
+
+def _equalised(found: calibrate.Calibration) -> list[str]:
+    """What equalisation did."""
+    largest = max((max(factors) for factors in found.gains.values()), default=1.0)
+    gains = f"{len(found.gains)} groups of channels are equalised, with gains up to {largest:.4g}"
+    return [f"{gains} (calibration.json has them by layer)"] if found.gains else []
+
+
+def _left_out(whole: Program, pruned: Program) -> list[str]:
+    """What removing constant channels saved."""
+    every, left = (sum(len(c.consts["bias"]) for c in p.calls if "bias" in c.consts) for p in (whole, pruned))
+    if every == left:
+        return []
+    work = f"{ops.total_macs(pruned):,} of {ops.total_macs(whole):,} MACs remain"
+    return [f"{every - left} of {every} channels of linear layers are constant or unused and left out: {work}"]
 
 
 def float_graph(loaded: load.Loaded) -> graph.Graph:
@@ -79,8 +98,8 @@ def float_graph(loaded: load.Loaded) -> graph.Graph:
     return simple
 
 
-def learn(simple: graph.Graph, source: samples.Source | None) -> calibrate.Calibration:
-    """Ranges and corrected biases, from samples or from a saved calibration."""
+def learn(simple: graph.Graph, source: samples.Source | None, recipe: Recipe = DEFAULT) -> calibrate.Calibration:
+    """Ranges, gains and corrected biases, from samples or from a saved calibration."""
     if source is None:
         raise InputError(
             "a float model needs calibration samples",
@@ -89,13 +108,24 @@ def learn(simple: graph.Graph, source: samples.Source | None) -> calibrate.Calib
             hint="--calibration samples.npz: about 100 typical inputs, keyed by input name",
         )
     if isinstance(source, str | Path) and Path(source).suffix == ".json":
+        _same_recipe(source, recipe)
         found = calibrate.read(source)
         calibrate.check_fits(simple, found)
         return _bounded(found)
     given = samples.read(source, {value: simple.shapes[value] for value in simple.inputs})
     found = _bounded(calibrate.calibrate(simple, given))
-    first = _checked(quantize(simple, found), "quantize")
-    return correct_biases(first, found, given)
+    _checked(quantize(simple, found), "quantize")
+    return complete(simple, found, given, recipe)
+
+
+def _same_recipe(source: str | Path, recipe: Recipe) -> None:
+    if recipe != DEFAULT:
+        raise InputError(
+            "a finished calibration cannot be made by another recipe",
+            where=str(source),
+            why="its gains and biases are numbers already; steps are left out where samples are given",
+            hint="calibrate with samples (.npz) again, or drop the options that leave out steps",
+        )
 
 
 def _bounded(found: calibrate.Calibration) -> calibrate.Calibration:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Shape = tuple[int, int, int]
+Pairs = tuple[tuple[int, int], ...]  # per channel, the least and the largest value
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,18 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """What holds for a call whatever the model's input is, per channel (`intervals` makes it, `check` repeats it).
+
+    `range` of its results; `acc` of its accumulators, bias included; of a linear call the exact `weight_scale`.
+    """
+
+    range: Pairs
+    acc: Pairs | None = None
+    weight_scale: tuple[Fraction, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Call:
     """One operator applied: integer `params`, constant arrays by role, and the ONNX nodes it came from."""
 
@@ -53,6 +66,7 @@ class Call:
     output: str
     consts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     origin: tuple[str, ...] = ()
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,7 @@ class Program:
     outputs: tuple[Port, ...]
     tensors: Mapping[str, Tensor]
     calls: tuple[Call, ...]
+    macs_model: int = 0  # multiply-accumulates before constant channels were removed; 0: none were
 
     def readers(self, tensor: str) -> list[Call]:
         return [call for call in self.calls if tensor in call.inputs]
@@ -85,6 +100,11 @@ class Program:
         for call in self.calls:
             for role, array in call.consts.items():
                 yield f"{call.name}.{role}", array
+
+
+def hull(channels: Pairs) -> tuple[int, int]:
+    """The interval that holds those of all channels."""
+    return min(low for low, _ in channels), max(high for _, high in channels)
 
 
 def stored(array: NDArray[np.int8], tensor: Tensor) -> NDArray[np.int8]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Program <-> text and constants: `program.txt` for people and diffs, `program.npz` for the arrays it names.
 
-Scales are C99 hexadecimal floats, so that the text is exact. `bound` lines are derived: printed, never read.
+Scales are C99 hexadecimal floats, so that the text is exact. The proof of a call is three lines: `acc` (accumulators,
+bias included), `weight_scale` (as fractions) and `range` (results), each per channel; `check` compares them on loading.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import shlex
 import zipfile
 from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -18,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eightbit import ops
-from eightbit.check import accumulator_bounds, check
+from eightbit.check import check
 from eightbit.errors import InputError, reason
-from eightbit.program import Call, Port, Program, Tensor
+from eightbit.program import Call, Pairs, Port, Program, Proof, Tensor, hull
 
 HEADER = "eightbit program 1"
 BUILD_AGAIN = "build it again with `eightbit compile`"
@@ -34,6 +36,7 @@ def print_program(program: Program) -> str:
         for port in ports:
             shape = "x".join(map(str, port.shape)) or "scalar"
             lines.append(f"{kind} {json.dumps(port.name)} {shape} = {port.tensor}")
+    lines += [f"macs_model {program.macs_model}"] if program.macs_model else []
     made = {call.output for call in program.calls}
     lines += [_tensor(tensor) for tensor in program.tensors.values() if tensor.name not in made]
     for call in program.calls:
@@ -54,12 +57,23 @@ def _call(program: Program, call: Call) -> list[str]:
     lines += ["  params " + " ".join(shown)] if shown else []
     for role, array in call.consts.items():
         lines.append(f"  const {role} {array.dtype} {'x'.join(map(str, array.shape))}")
-    bounds = accumulator_bounds(program, call)
-    if bounds is not None:
-        worst = int(bounds.max())
-        lines.append(f"  bound |acc| <= {worst} < 2^{worst.bit_length()}, per channel {' '.join(map(str, bounds))}")
+    lines += _proof(call.proof) if call.proof else []
     lines += [f"  from {json.dumps(origin)}" for origin in call.origin]
     return lines
+
+
+def _proof(proof: Proof) -> list[str]:
+    def pairs(channels: Pairs) -> str:
+        return " ".join(f"{low}:{high}" for low, high in channels)
+
+    lines = []
+    if proof.acc is not None:
+        low, high = hull(proof.acc)
+        lines.append(f"  acc {low} {high} per channel {pairs(proof.acc)}")
+    if proof.weight_scale is not None:
+        scales = " ".join(f"{scale.numerator}/{scale.denominator}" for scale in proof.weight_scale)
+        lines.append(f"  weight_scale per channel {scales}")
+    return [*lines, f"  range per channel {pairs(proof.range)}"]
 
 
 def _param(value: Any) -> str:
@@ -102,7 +116,7 @@ def load_program(path: str | Path) -> Program:
 
 def _findings(program: Program) -> list[str]:
     try:
-        return check(program)
+        return check(program) or [f"{call.name}: its proof is missing" for call in program.calls if not call.proof]
     except Exception as error:  # arrays and numbers of a damaged program may be anything
         return [reason(error)]
 
@@ -119,7 +133,7 @@ def parse(text: str, arrays: dict[str, NDArray[Any]], where: str) -> Program:
         for line in lines[1:]:
             reader.line(line)
         return reader.program()
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError) as error:
         raise InputError(
             "cannot read the program",
             where=f"{where}, line {reader.number}: {lines[reader.number - 1].strip()[:80]}",
@@ -135,6 +149,7 @@ class _Reader:
         self.arrays = arrays
         self.number = 1  # of the line that was read last
         self.name = ""
+        self.macs_model = 0
         self.ports: dict[str, list[Port]] = {"input": [], "output": []}
         self.tensors: dict[str, Tensor] = {}
         self.calls: list[dict[str, Any]] = []
@@ -142,7 +157,7 @@ class _Reader:
     def line(self, line: str) -> None:
         self.number += 1
         keyword, _, rest = line.strip().partition(" ")
-        if keyword and keyword != "bound":
+        if keyword:
             getattr(self, f"_{keyword}_line")(rest)
 
     def _name_line(self, rest: str) -> None:
@@ -153,6 +168,9 @@ class _Reader:
 
     def _output_line(self, rest: str) -> None:
         self.ports["output"].append(_port(rest))
+
+    def _macs_model_line(self, rest: str) -> None:
+        self.macs_model = int(rest)
 
     def _tensor_line(self, rest: str) -> None:
         left, _, value = rest.partition(" value ")
@@ -178,6 +196,7 @@ class _Reader:
                 "params": {},
                 "consts": {},
                 "origin": [],
+                "proof": {},
             }
         )
 
@@ -196,6 +215,19 @@ class _Reader:
             raise ValueError(f"the array is {array.dtype} {array.shape}")
         call["consts"][role] = array
 
+    def _acc_line(self, rest: str) -> None:
+        shown, _, channels = rest.partition(" per channel ")
+        acc = _pairs(channels)
+        if tuple(map(int, shown.split())) != hull(acc):
+            raise ValueError("the interval is not that of all channels")
+        self.calls[-1]["proof"]["acc"] = acc
+
+    def _weight_scale_line(self, rest: str) -> None:
+        self.calls[-1]["proof"]["weight_scale"] = tuple(map(_fraction, _per_channel(rest)))
+
+    def _range_line(self, rest: str) -> None:
+        self.calls[-1]["proof"]["range"] = _pairs(" ".join(_per_channel(rest)))
+
     def _from_line(self, rest: str) -> None:
         self.calls[-1]["origin"].append(_quoted(rest))
 
@@ -205,7 +237,8 @@ class _Reader:
         if unknown or not all(self.ports.values()):
             raise ValueError(f"tensor {unknown[0]} is missing" if unknown else "it has no input or no output")
         calls = tuple(map(_finished, self.calls))
-        return Program(self.name, tuple(self.ports["input"]), tuple(self.ports["output"]), self.tensors, calls)
+        inputs, outputs = (tuple(self.ports[kind]) for kind in ("input", "output"))
+        return Program(self.name, inputs, outputs, self.tensors, calls, self.macs_model)
 
 
 def _finished(call: dict[str, Any]) -> Call:
@@ -213,7 +246,31 @@ def _finished(call: dict[str, Any]) -> Call:
     missing = [item.name for item in fields(kind) if item.name not in call["params"]]
     if missing:
         raise ValueError(f"call {call['name']} lacks the params {', '.join(missing)}")
-    return Call(**{**call, "params": kind(**call["params"]), "origin": tuple(call["origin"])})
+    if call["proof"] and "range" not in call["proof"]:
+        raise ValueError(f"call {call['name']} has a proof without a range")
+    proof = Proof(**call["proof"]) if call["proof"] else None
+    return Call(**{**call, "params": kind(**call["params"]), "origin": tuple(call["origin"]), "proof": proof})
+
+
+def _per_channel(rest: str) -> list[str]:
+    words = rest.split()
+    if words[:2] != ["per", "channel"]:
+        raise ValueError("'per channel' is missing")
+    return words[2:]
+
+
+def _pairs(text: str) -> Pairs:
+    split = [word.split(":") for word in text.split()]
+    return tuple((int(low), int(high)) for low, high in split)
+
+
+def _fraction(text: str) -> Fraction:
+    """NUM/DEN in lowest terms."""
+    numerator, _, denominator = text.partition("/")
+    value = Fraction(int(numerator), int(denominator))
+    if (str(value.numerator), str(value.denominator)) != (numerator, denominator):
+        raise ValueError(f"{text} is not in lowest terms")
+    return value
 
 
 def _port(rest: str) -> Port:

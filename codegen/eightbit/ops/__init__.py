@@ -8,6 +8,7 @@ import pkgutil
 from functools import cache
 
 from eightbit.ops.opdef import OpDef
+from eightbit.program import Program
 
 
 @cache
@@ -24,3 +25,8 @@ def all_ops() -> dict[str, OpDef]:
 def get(name: str) -> OpDef:
     """The operator called `name`; KeyError if there is none."""
     return all_ops()[name]
+
+
+def total_macs(program: Program) -> int:
+    """Multiply-accumulates of one inference, padding taps included."""
+    return sum(get(c.op).macs(c, program.tensors[c.output].shape) for c in program.calls)

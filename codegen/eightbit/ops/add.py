@@ -11,7 +11,7 @@ import numpy as np
 
 from eightbit.cfields import S16, S32
 from eightbit.fixed import Int8, SumTerms, sum_terms, weighted_sum
-from eightbit.ops.opdef import OpDef
+from eightbit.ops.opdef import Rising
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:
@@ -35,9 +35,10 @@ def terms(a: Tensor, b: Tensor, y: Tensor) -> SumTerms:
     return sum_terms(a.ratio / y.ratio, b.ratio / y.ratio, (a.zero_point, b.zero_point, y.zero_point))
 
 
-class Add(OpDef):
+class Add(Rising):
     name = "add"
     Params = Params
+    channelwise = True
     bits = "y = clamp((a * mult_a + b * mult_b + c) >> k)"
 
     def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from eightbit.cfields import S16, S32
 from eightbit.fixed import Int8, Int64, Shifts, requantise
-from eightbit.ops.opdef import OpDef, Rows, farthest
+from eightbit.ops.opdef import Rising, Rows, farthest
 from eightbit.program import Call, Shape, Tensor
 from eightbit.windows import Window, findings, reach, tap_counts, taps
 
@@ -55,20 +55,23 @@ def window_sums(x: Int8, window: Window, zp: int, shape: Shape) -> Int64:
     return acc
 
 
-class AvgPool(OpDef):
+class AvgPool(Rising):
     """counts s16 [n] ascending, mult s32 [n]: the multiplier of each divisor that occurs."""
 
     name = "avgpool"
     Params = Params
+    channelwise = True
     consts = {"counts": "int16", "mult": "int32"}
     bits = "acc = sum(x - zp); y = clamp((mulhi(acc << l, mult[cells]) + c) >> k)"
 
     def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:
-        p = call.params
-        acc = window_sums(inputs[0], p, p.zp_in, shape)
+        p, acc = call.params, self.accumulate(call, inputs[0], shape)
         which = np.searchsorted(call.consts["counts"], cells(p, shape[0], shape[1]))
         mult = call.consts["mult"].astype(np.int64)[which][:, :, None]
         return requantise(acc, mult, Shifts(p.acc_lshift, p.out_rshift), p.out_c, p.act_min, p.act_max)
+
+    def accumulate(self, call: Call, x: Int8, shape: Shape) -> Int64:
+        return window_sums(x, call.params, call.params.zp_in, shape)
 
     def out_shape(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> Shape | None:
         return (out.shape[0], call.params.out_w, call.params.ch)

@@ -11,7 +11,7 @@ import numpy as np
 
 from eightbit.cfields import S16
 from eightbit.fixed import Int8
-from eightbit.ops.opdef import OpDef
+from eightbit.ops.opdef import Rising
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:
@@ -26,9 +26,10 @@ class Params:
     act_max: S16
 
 
-class Clamp(OpDef):
+class Clamp(Rising):
     name = "clamp"
     Params = Params
+    channelwise = True
     bits = "y = clamp(x)"
 
     def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:

@@ -10,6 +10,7 @@ import numpy as np
 
 from eightbit.fixed import Int8, Int64
 from eightbit.ops.linear import Windowed
+from eightbit.ops.opdef import Interval
 from eightbit.program import Call, Shape, Tensor
 from eightbit.windows import taps
 
@@ -29,6 +30,14 @@ class Depthwise(Windowed):
         for ky, kx, tap in taps(centred, p, shape[0], shape[1], 0.0):
             acc += tap * weights[ky, kx]
         return acc.astype(np.int64)
+
+    def sources(self, call: Call) -> Int64:
+        return np.asarray(np.arange(call.params.out_ch) // (call.params.out_ch // call.params.in_ch))
+
+    def narrowed(self, call: Call, x: Tensor, held: Interval, kept_in: Int64, kept_out: Int64) -> Call:
+        fields = {"in_ch": len(kept_in), "groups": len(kept_in), "out_ch": len(kept_out)}
+        weights, bias = call.consts["weights"][..., kept_out], call.consts["bias"]
+        return self.with_channels(call, weights, bias, kept_out, **fields)
 
     def check(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> list[str]:
         p = call.params

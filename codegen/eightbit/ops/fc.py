@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eightbit.cfields import S16, S32
 from eightbit.fixed import Int8, Int64
-from eightbit.ops.linear import Linear
-from eightbit.ops.opdef import Rows
+from eightbit.ops.linear import Linear, surplus
+from eightbit.ops.opdef import Interval, Rows
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:
@@ -48,6 +49,17 @@ class Fc(Linear):
     def rows(self, call: Call) -> Rows:
         return Rows(whole=True)
 
+    def ignored(self, call: Call, x: Tensor, out: Tensor, held: Interval) -> NDArray[np.bool_]:
+        """Channels without a weight, and constant ones: there is no border."""
+        return np.asarray((held.low == held.high) | ~_pixels(call, x).any(axis=(0, 1)))
+
+    def narrowed(self, call: Call, x: Tensor, held: Interval, kept_in: Int64, kept_out: Int64) -> Call:
+        weights = _pixels(call, x)
+        bias = call.consts["bias"] + weights.sum(axis=1, dtype=np.int64) @ surplus(held, call.params.zp_in, kept_in)
+        matrix = weights[kept_out][..., kept_in].reshape(len(kept_out), -1)
+        fields = {"in_n": matrix.shape[1], "out_n": len(kept_out)}
+        return self.with_channels(call, matrix, bias, kept_out, **fields)
+
     def check(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> list[str]:
         p = call.params
         found = self.weight_findings(call, (p.out_n, p.in_n))
@@ -61,6 +73,11 @@ class Fc(Linear):
         x = graph.real(call.inputs[0], graph.memory(call.inputs[0], (1, call.params.in_n)))
         y = graph.node("Gemm", x, *graph.weights(call, call.consts["weights"]), transB=1)
         graph.define_memory(call.output, graph.rounded(call, y))
+
+
+def _pixels(call: Call, x: Tensor) -> Int8:
+    """Weights [out_n, pixels, channels of x]."""
+    return np.asarray(call.consts["weights"].reshape(call.params.out_n, -1, x.shape[2]))
 
 
 OP = Fc()

@@ -11,7 +11,7 @@ import numpy as np
 
 from eightbit.cfields import S16, S32
 from eightbit.fixed import Int8, Int64, Shifts, requantise
-from eightbit.ops.opdef import OpDef, Rows, farthest
+from eightbit.ops.opdef import Rising, Rows, farthest
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:
@@ -32,15 +32,18 @@ class Params:
     mult: S32
 
 
-class GlobalAverage(OpDef):
+class GlobalAverage(Rising):
     name = "gap"
     Params = Params
+    channelwise = True
     bits = "acc = sum(x - zp); y = clamp((mulhi(acc << l, mult) + c) >> k)"
 
     def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:
-        p = call.params
-        acc = (inputs[0].astype(np.int64) - p.zp_in).sum(axis=(1, 2), keepdims=True)
+        p, acc = call.params, self.accumulate(call, inputs[0], shape)
         return requantise(acc, p.mult, Shifts(p.acc_lshift, p.out_rshift), p.out_c, p.act_min, p.act_max)
+
+    def accumulate(self, call: Call, x: Int8, shape: Shape) -> Int64:
+        return np.asarray((x.astype(np.int64) - call.params.zp_in).sum(axis=(1, 2), keepdims=True))
 
     def out_shape(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> Shape | None:
         return (1, 1, call.params.ch)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eightbit.cfields import S16, S32
 from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64, Shifts, requantise
-from eightbit.ops.opdef import OpDef, Rows, farthest, float_type_for
+from eightbit.ops.opdef import Interval, OpDef, Rows, farthest, float_type_for
 from eightbit.program import Call, Shape, Tensor
 from eightbit.windows import Window, findings, reach
 
@@ -47,10 +49,39 @@ class Linear(OpDef):
         """sum((x - zp) * w) without the bias: int64 [N, *shape]."""
 
     def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:
-        p, consts = call.params, call.consts
-        acc = self.accumulate(call, inputs[0], shape) + consts["bias"]
-        shifts = Shifts(p.acc_lshift, p.out_rshift)
-        return requantise(acc, consts["mult"], shifts, p.out_c, p.act_min, p.act_max)
+        return self.requantised(call, self.accumulate(call, inputs[0], shape) + call.consts["bias"])
+
+    def requantised(self, call: Call, acc: Int64) -> Int8:
+        """Results for accumulators [..., channels]; none falls when its accumulator rises."""
+        p, shifts = call.params, Shifts(call.params.acc_lshift, call.params.out_rshift)
+        return requantise(acc, call.consts["mult"], shifts, p.out_c, p.act_min, p.act_max)
+
+    def intervals(
+        self, call: Call, ranges: Sequence[Interval], ins: Sequence[Tensor], out: Tensor
+    ) -> tuple[Interval | None, Interval]:
+        """The least accumulator has the least input at positive weights and the largest at negative ones.
+
+        Taps outside the image add nothing, at those positions of a window where they are outside.
+        """
+        weights, images = call.consts["weights"], ranges[0].images(ins[0].shape)
+        rising, falling = weighted(call, np.maximum(weights, 0)), weighted(call, np.minimum(weights, 0))
+        acc = self.accumulate(rising, images, out.shape) + self.accumulate(falling, images[::-1], out.shape)
+        held = Interval.over(*np.split(acc + call.consts["bias"].astype(np.int64), 2))
+        y = self.requantised(call, np.stack([held.low, held.high])).astype(np.int64)
+        return held, Interval(y[0], y[1])
+
+    def with_channels(self, call: Call, weights: Int8, bias: Int64, kept_out: Int64, **fields: int) -> Call:
+        """The call with other weights, and only some of its output channels' biases and multipliers."""
+        consts: dict[str, NDArray[Any]] = {
+            "weights": np.ascontiguousarray(weights),
+            "bias": bias[kept_out].astype(np.int32),
+            "mult": call.consts["mult"][kept_out],
+        }
+        return replace(call, params=replace(call.params, **fields), consts=consts)
+
+    def weight_scale(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> tuple[Fraction, ...]:
+        shifts = Shifts(call.params.acc_lshift, call.params.out_rshift)
+        return tuple(shifts.ratio(int(m)) * out.ratio / ins[0].ratio for m in call.consts["mult"])
 
     def accumulator_bound(self, call: Call, low: int, high: int) -> Int64:
         """sum(|w|) * max|x - zp| + |b| per channel: no partial sum is larger."""
@@ -76,6 +107,18 @@ class Linear(OpDef):
         ]
 
 
+def weighted(call: Call, weights: Int8) -> Call:
+    """The call with other weights."""
+    return replace(call, consts={**call.consts, "weights": weights})
+
+
+def surplus(x: Interval, zp_in: int, kept_in: Int64) -> Int64:
+    """Per input channel, what one weight of it adds to the bias when the channel goes: x - zp; 0 where it stays."""
+    centred = x.low - zp_in
+    centred[kept_in] = 0
+    return centred
+
+
 class Windowed(Linear):
     """Linear operators that slide a window over an image."""
 
@@ -86,6 +129,12 @@ class Windowed(Linear):
 
     def rows(self, call: Call) -> Rows:
         return Rows(call.params.stride_y, call.params.pad_top, reach(call.params))
+
+    def inside(self, call: Call, shape: Shape) -> bool:
+        """Does every window of every output position lie inside the image?"""
+        p = call.params
+        bottom, right = (shape[0] - 1) * p.stride_y + reach(p), (shape[1] - 1) * p.stride_x + (p.kw - 1) * p.dil_x + 1
+        return bool(p.pad_top == p.pad_left == 0 and bottom <= p.in_h and right <= p.in_w)
 
     def input_findings(self, call: Call, ins: Sequence[Tensor]) -> list[str]:
         p, found = call.params, findings(call.params)

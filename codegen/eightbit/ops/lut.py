@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from eightbit.cfields import S16
 from eightbit.fixed import S8_MAX, S8_MIN, Int8
-from eightbit.ops.opdef import OpDef
+from eightbit.ops.opdef import Interval, OpDef
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:
@@ -61,11 +61,19 @@ class Lut(OpDef):
 
     name = "lut"
     Params = Params
+    channelwise = True
     consts = {"table": "int8"}
     bits = "y = table[x + 128]"
 
     def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:
         return np.asarray(call.consts["table"][inputs[0].astype(np.int64) + 128], np.int8)
+
+    def intervals(
+        self, call: Call, ranges: Sequence[Interval], ins: Sequence[Tensor], out: Tensor
+    ) -> tuple[Interval | None, Interval]:
+        table = call.consts["table"].astype(np.int64)
+        reached = [table[low - S8_MIN : high - S8_MIN + 1] for low, high in ranges[0].pairs()]
+        return None, Interval(np.array([y.min() for y in reached]), np.array([y.max() for y in reached]))
 
     def out_shape(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> Shape | None:
         return ins[0].shape

@@ -11,7 +11,7 @@ import numpy as np
 
 from eightbit.cfields import S16
 from eightbit.fixed import S8_MIN, Int8
-from eightbit.ops.opdef import OpDef, Rows
+from eightbit.ops.opdef import Rising, Rows
 from eightbit.program import Call, Shape, Tensor
 from eightbit.windows import Window, findings, reach, taps
 
@@ -26,9 +26,10 @@ class Params(Window):
     act_max: S16
 
 
-class MaxPool(OpDef):
+class MaxPool(Rising):
     name = "maxpool"
     Params = Params
+    channelwise = True
     bits = "y = clamp(max(x))"
 
     def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:

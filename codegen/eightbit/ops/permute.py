@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from eightbit.cfields import LIMITS, S16, S16x6, S32x6
 from eightbit.fixed import Int8, Int64
-from eightbit.ops.opdef import OpDef, Rows
+from eightbit.ops.opdef import Rising, Rows
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def walk(params: Params) -> Int64:
     return index.ravel()
 
 
-class Permute(OpDef):
+class Permute(Rising):
     name = "permute"
     Params = Params
     bits = "y[i] = x[sum(digit_j(i) * stride_j)]"

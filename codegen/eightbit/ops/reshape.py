@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eightbit.fixed import Int8
-from eightbit.ops.opdef import OpDef, Rows
+from eightbit.ops.opdef import Rising, Rows
 from eightbit.program import Call, Shape, Tensor
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Params:
     out_order: str
 
 
-class Reshape(OpDef):
+class Reshape(Rising):
     name = "reshape"
     Params = Params
     has_code = False

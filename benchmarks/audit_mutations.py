@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does `audit` see faults? Changes one number of a build at random, as a fault would, and audits the result.
+
+`python benchmarks/audit_mutations.py [--seed 1] [--count 1000] [--json FILE]`; with EIGHTBIT_MODELS also on real
+networks. Hashes of the manifest are recomputed. Of a scale only the first hexadecimal digit is changed: where no linear
+call touches a tensor, its last digits change no integer. Exit status 1 if a change is accepted or a good build is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+import eightbit
+from eightbit.audit import audit
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from mutations import CALIBRATION, small_model, small_samples  # puts tests/ on the path
+
+import real
+
+KINDS = ("multiplier", "shift", "bound", "offset", "live range", "constant")
+PLACES = ("program.txt", "program.npz", "plan.txt", "C", "everywhere")
+EVERYWHERE = "everywhere"  # in the program and in the C alike, as a fault of the compiler itself would have it
+SHIFTS = "acc_lshift|out_rshift|sum_rshift|out_lshift"
+MULTS = "mult|mult_a|mult_b"
+Rng = np.random.Generator
+Files = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Build:
+    """The files of a good build."""
+
+    name: str  # of its C
+    folder: Path
+    files: Files
+
+    def text(self, file: str) -> str:
+        return self.files[file].decode()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        with np.load(io.BytesIO(self.files["program.npz"])) as archive:
+            return {name: archive[name] for name in archive.files}
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """Changed files, and what was changed in words."""
+
+    what: str
+    files: Files
+
+
+# ---- where numbers stand in text ----
+
+
+@dataclass(frozen=True)
+class Site:
+    """Numbers (group `n` of `token`) inside the parts (group 1) of a file that `part` finds."""
+
+    kind: str
+    place: str
+    file: str
+    part: str
+    token: str
+
+
+SITES = (
+    Site("multiplier", "program.txt", "program.txt", r"^  params (.*)", rf"\b(?:{MULTS})=(?P<n>-?\d+)"),
+    Site("multiplier", "program.txt", "program.txt", r"^  weight_scale per channel (.*)", r"(?P<n>\d+)"),
+    Site("shift", "program.txt", "program.txt", r"^  params (.*)", rf"\b(?:{SHIFTS})=(?P<n>-?\d+)"),
+    Site("bound", "program.txt", "program.txt", r"^  (?:bound|acc|range) (.*)", r"(?P<n>-?\d+)"),
+    Site("constant", "program.txt", "program.txt", r"^  params (.*)", rf"\b(?!{MULTS}|{SHIFTS})\w+=(?P<n>-?\d+)"),
+    Site("constant", "program.txt", "program.txt", r"^ *tensor (.*)", r"zero_point (?P<n>-?\d+)"),
+    Site("constant", "program.txt", "program.txt", r"^ *tensor (.*)", r"scale 0x1\.(?P<n>[0-9a-f])"),
+    Site("offset", "plan.txt", "plan.txt", r"^tensor (.*)", r"offset (?P<n>\d+)"),
+    Site("offset", "plan.txt", "plan.txt", r"^tensor (.*)", r"(?:size|row|pixel|plane|ring) (?P<n>\d+)"),
+    Site("live range", "plan.txt", "plan.txt", r"^tensor (.*)", r"(?:first|last) (?P<n>\d+)"),
+    Site("bound", "plan.txt", "plan.txt", r"^(\w+_bytes .*)", r"(?P<n>\d+)"),
+    Site("multiplier", "C", "_weights.inc", r"^static const \w+ E8_ROM \w+_mult\[\d+\] = {([^}]*)", r"(?P<n>-?\d+)"),
+    Site("multiplier", "C", "_weights.inc", r"^ ( *\..*)", rf"\.(?:{MULTS}) = (?P<n>-?\d+)"),
+    Site("shift", "C", "_weights.inc", r"^ ( *\..*)", rf"\.(?:{SHIFTS}) = (?P<n>-?\d+)"),
+    Site("constant", "C", "_weights.inc", r"^ ( *\..*)", rf"\.(?!{MULTS}|{SHIFTS})\w+ = (?P<n>-?\d+)"),
+    Site("constant", "C", "_weights.inc", r"^static const \w+ E8_ROM \w+\[\d+\] = {([^}]*)", r"(?P<n>-?\d+)"),
+    Site("constant", "C", ".h", r"^#define (\w+_(?:ZERO_POINT|SCALE|SIZE|SHAPE) .*)", r"(?P<n>(?<= |\(|\.)-?\d+)"),
+    Site("bound", "C", "_weights.inc", r"^E8_STATIC_ASSERT\((.*),", r"(?P<n>\d+)"),
+    Site("bound", "C", ".h", r"^#define (\w+_BYTES .*)", r" (?P<n>\d+)"),
+    Site("offset", "C", ".c", r"^( .*)", r"arena(?:\.s8)? \+ (?P<n>\d+)"),
+    Site("offset", "C", ".c", r"^ *const e8_(rows .*)", r", (?P<n>\d+)"),
+    Site("offset", "C", ".c", r"^E8_STATIC_ASSERT\((.*)", r"^(?P<n>\d+)"),
+)
+
+
+def in_text(build: Build, site: Site, rng: Rng) -> Mutation | None:
+    """Another number at one place of a site."""
+    file = f"{build.name}{site.file}" if site.place == "C" else site.file
+    text = build.text(file)
+    parts = [part for part in re.finditer(site.part, text, re.MULTILINE) if re.search(site.token, part[1])]
+    if not parts:
+        return None
+    part = parts[rng.integers(len(parts))]
+    tokens = list(re.finditer(site.token, part[1]))
+    token = tokens[rng.integers(len(tokens))]
+    start, end = part.start(1) + token.start("n"), part.start(1) + token.end("n")
+    old = text[start:end]
+    if "0x1" in site.token:  # the first hexadecimal digit of a scale
+        new = f"{(int(old, 16) + int(rng.integers(1, 16))) % 16:x}"
+    else:
+        new = str(other(int(old), rng, (-(2**62), 2**62)))
+    line = text.count("\n", 0, start) + 1
+    return Mutation(f"{file}:{line} {old} -> {new}", {file: replaced(text, start, end, new)})
+
+
+def replaced(text: str, start: int, end: int, new: str) -> bytes:
+    return (text[:start] + new + text[end:]).encode()
+
+
+def other(old: int, rng: Rng, limits: tuple[int, int]) -> int:
+    """Near, far, doubled, halved, negated, or one bit flipped; never the same."""
+    near = (old + 1, old - 1, old + 8, old - 8, -old, 2 * old, old // 2, old ^ (1 << int(rng.integers(16))))
+    fit = [value for value in near if value != old and limits[0] <= value <= limits[1]]
+    return int(rng.choice(fit))
+
+
+# ---- constants in program.npz, and faults that are in the program and in the C alike ----
+
+
+def in_arrays(build: Build, kind: str, rng: Rng, alike: bool) -> Mutation | None:
+    arrays = build.arrays()
+    keys = [key for key in arrays if key.endswith(".mult") == (kind == "multiplier") and not key.endswith(".counts")]
+    if not keys:
+        return None
+    key = str(rng.choice(keys))
+    array, limits = arrays[key].copy(), np.iinfo(arrays[key].dtype)
+    at = int(rng.integers(array.size))
+    old = int(array.flat[at])
+    new = array.flat[at] = other(old, rng, (limits.min, limits.max))
+    files = {"program.npz": archive_of(arrays | {key: array})}
+    if alike:
+        files |= in_c_array(build, f"{build.name}_{key.replace('.', '_')}", at, int(new))
+    return Mutation(f"{key}[{at}] {old} -> {new}", files)
+
+
+def archive_of(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def in_c_array(build: Build, name: str, at: int, new: int) -> Files:
+    file = f"{build.name}_weights.inc"
+    text = build.text(file)
+    start = re.search(rf" {name}\[\d+\] = {{", text)
+    if start is None:
+        raise ValueError(f"{file} has no {name}")
+    body = text[start.end() : text.index("}", start.end())]
+    found = list(re.finditer(r"\(-2147483647 - 1\)|-?\d+", body))[at]
+    return {file: replaced(text, start.end() + found.start(), start.end() + found.end(), str(new))}
+
+
+def shift_alike(build: Build, rng: Rng) -> Mutation | None:
+    """Another shift with the rounding constant that belongs to it."""
+    text, file = build.text("program.txt"), f"{build.name}_weights.inc"
+    calls = re.findall(
+        r"^call (\w+) =.*\n  tensor .* zero_point (-?\d+) .*\n  params (.*out_rshift=(\d+).*)", text, re.MULTILINE
+    )
+    if not calls:
+        return None
+    name, zero_point, params, old = calls[rng.integers(len(calls))]
+    new = int(old) + int(rng.choice([1, -1])) if int(old) > 1 else 2
+    out_c = (int(zero_point) << new) + (1 << new - 1)
+    changed = re.sub(r"out_rshift=\d+", f"out_rshift={new}", re.sub(r"out_c=-?\d+", f"out_c={out_c}", params))
+    before, stem, after = build.text(file).partition(f" {build.name}_{name} = {{")
+    after = re.sub(r"\.out_rshift = \d+", f".out_rshift = {new}", after, count=1)
+    after = re.sub(r"\.out_c = -?\d+", f".out_c = {out_c}", after, count=1)
+    files = {"program.txt": text.replace(params, changed, 1).encode(), file: (before + stem + after).encode()}
+    return Mutation(f"{name} out_rshift {old} -> {new}", files)
+
+
+def bound_alike(build: Build, rng: Rng) -> Mutation | None:
+    """A looser bound of an accumulator, in the program and in the assertion of the C."""
+    text, file = build.text("program.txt"), f"{build.name}_weights.inc"
+    asserted = list(re.finditer(r"E8_STATIC_ASSERT\((\d+) <= .*, \w+_acc_fits\)", build.text(file)))
+    if not asserted:
+        return None
+    found = asserted[rng.integers(len(asserted))]
+    old, new = int(found[1]), int(found[1]) + int(rng.integers(1, 1000))
+    changed = re.sub(rf"\b{old}\b", str(new), text)
+    inc = replaced(build.text(file), found.start(1), found.end(1), str(new))
+    return Mutation(f"bound {old} -> {new}", {"program.txt": changed.encode(), file: inc})
+
+
+def offset_alike(build: Build, rng: Rng) -> Mutation | None:
+    """A tensor at another offset, in the plan and in the C, where it meets a live one or leaves the arena."""
+    text, file = build.text("plan.txt"), f"{build.name}.c"
+    pattern = (
+        r"^tensor (\w+) offset (\d+) size (\d+) first (\d+) last (\d+) row (\d+) pixel (\d+) plane (\d+) ring (\d+)"
+    )
+    lines = re.findall(pattern, text, re.MULTILINE)
+    name, *numbers = lines[rng.integers(len(lines))]
+    offset, size, first, last, row, pixel, plane, ring = map(int, numbers)
+    total = int(re.findall(r"^activation_bytes (\d+)", text, re.MULTILINE)[0])
+    new = other(offset, rng, (0, total)) if rng.integers(2) else int(rng.integers(total))
+    others = [[int(v) for v in line[1:5]] for line in lines if line[0] != name]
+    meets = any(o < new + size and new < o + s and f <= last and first <= t for o, s, f, t in others)
+    if new == offset or not (meets or new + size > total):
+        return None
+    view = f"arena + {offset}, {row}, {pixel}, {plane}, {ring} "
+    c = build.text(file).replace(view, view.replace(f"+ {offset},", f"+ {new},"))
+    plan = text.replace(f"tensor {name} offset {offset} ", f"tensor {name} offset {new} ")
+    return Mutation(f"{name} offset {offset} -> {new}", {"plan.txt": plan.encode(), file: c.encode()})
+
+
+Draw = Callable[[Build, Rng], Mutation | None]
+
+
+def draws() -> Iterator[tuple[str, str, Draw]]:
+    """(kind, place, how to draw one)."""
+    for site in SITES:
+        yield site.kind, site.place, lambda build, rng, site=site: in_text(build, site, rng)
+    for kind in ("multiplier", "constant"):
+        yield kind, "program.npz", lambda build, rng, kind=kind: in_arrays(build, kind, rng, False)
+        yield kind, EVERYWHERE, lambda build, rng, kind=kind: in_arrays(build, kind, rng, True)
+    yield "shift", EVERYWHERE, shift_alike
+    yield "bound", EVERYWHERE, bound_alike
+    yield "offset", EVERYWHERE, offset_alike
+
+
+# ---- runs ----
+
+
+def good_builds(work: Path) -> Iterator[Build]:
+    noise = small_samples()[:CALIBRATION]
+    found = {"small": eightbit.compile(small_model(), noise, name="small")}
+    for name, network in real.TINY.items() if real.folder() is not None else ():
+        found[name] = eightbit.compile(real.path(network), real.calibration(network), name=name)
+    for name, build in found.items():
+        folder = build.write(work / name)
+        yield Build(build.emission.name, folder, {path.name: path.read_bytes() for path in folder.iterdir()})
+
+
+def verdict(build: Build, mutation: Mutation) -> str:
+    """ "" if the changed build is accepted, else why it is not; the folder is as before afterwards."""
+    manifest = json.loads(build.text("manifest.json"))
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in mutation.files.items()}
+    manifest["files"] |= hashes
+    changed = {**mutation.files, "manifest.json": json.dumps(manifest).encode()}
+    try:
+        for name, data in changed.items():
+            (build.folder / name).write_bytes(data)
+        report = audit(build.folder)
+        return str(report.findings[0]) if report.findings else ""
+    except eightbit.EightbitError as error:
+        return str(error)
+    finally:
+        for name in changed:
+            (build.folder / name).write_bytes(build.files[name])
+
+
+def same(build: Build, mutation: Mutation) -> bool:
+    """Does the changed text say the same? Numbers as values: 0x1p1 is 2, 2/4 is 1/2."""
+    return all(
+        name.endswith((".txt", ".inc", ".c", ".h")) and same_text(build.text(name), data.decode())
+        for name, data in mutation.files.items()
+    )
+
+
+def same_text(old: str, new: str) -> bool:
+    pairs = zip(old.splitlines(), new.splitlines(), strict=True)  # no mutation adds or removes a line
+    return all(values(a) == values(b) for a, b in pairs if a != b)
+
+
+def values(line: str) -> list[Fraction | str]:
+    return [value(token) for token in re.findall(r"0x1\.[0-9a-f]+p[-+]\d+|-?\d+/\d+|-?\d+\.\d+|-?\d+|[^\s\d]+", line)]
+
+
+def value(token: str) -> Fraction | str:
+    try:
+        return Fraction(float.fromhex(token)) if token.startswith("0x") else Fraction(token)
+    except ValueError:
+        return token
+
+
+def run(builds: list[Build], seed: int, count: int) -> tuple[Counter[tuple[str, str]], list[tuple[str, str, str]]]:
+    """How many of each (kind, place) were drawn, and (kind, place, what) of those that were accepted."""
+    rng, cells = np.random.default_rng(seed), list(draws())
+    drawn: Counter[tuple[str, str]] = Counter()
+    accepted = []
+    while sum(drawn.values()) < count:
+        kind, place, draw = cells[rng.integers(len(cells))]
+        build = builds[rng.integers(len(builds))]
+        mutation = draw(build, rng)
+        if mutation is None or same(build, mutation):
+            continue
+        drawn[kind, place] += 1
+        if not verdict(build, mutation):
+            accepted.append((kind, place, f"{build.name}: {mutation.what}"))
+    return drawn, accepted
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--json", type=Path)
+    given, start = parser.parse_args(), time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="eightbit-") as work:
+        builds = list(good_builds(Path(work)))
+        refused = [f"{build.name}: {found}" for build in builds for found in audit(build.folder).findings]
+        drawn, accepted = run(builds, given.seed, given.count)
+    show(drawn, accepted)
+    for line in refused:
+        print(f"GOOD BUILD REFUSED {line}")
+    print(f"{len(builds)} good builds, {len(refused)} findings in them; {time.perf_counter() - start:.0f} s")
+    if given.json:
+        table = {f"{kind} in {place}": number for (kind, place), number in sorted(drawn.items())}
+        given.json.write_text(json.dumps({"drawn": table, "accepted": accepted, "refused": refused}, indent=1) + "\n")
+    return 1 if accepted or refused else 0
+
+
+def show(drawn: Counter[tuple[str, str]], accepted: list[tuple[str, str, str]]) -> None:
+    missed = Counter((kind, place) for kind, place, _ in accepted)
+    print("rejected of drawn".ljust(18) + "".join(place.rjust(14) for place in PLACES))
+    for kind in KINDS:
+        cells = [f"{drawn[kind, p] - missed[kind, p]}/{drawn[kind, p]}" if drawn[kind, p] else "-" for p in PLACES]
+        print(kind.ljust(18) + "".join(cell.rjust(14) for cell in cells))
+    print(f"{sum(drawn.values()) - len(accepted)} of {sum(drawn.values())} rejected")
+    for kind, place, what in accepted:
+        print(f"ACCEPTED {kind} in {place}: {what}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

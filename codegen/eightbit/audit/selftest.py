@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The self-test in C: its sizes follow from the program, its golden hash from its own list of checksums."""
+
+from __future__ import annotations
+
+import re
+
+from eightbit.audit import read_c
+from eightbit.audit.source import MACROS, Source
+
+ROWS = re.compile(r"expected\[VECTORS\]\[CALLS \+ 1\] = \{(.*?)\n\};", re.DOTALL)
+
+
+def selftest(it: Source) -> None:
+    """`<model>_selftest.c`. What its checksums are is shown by running it."""
+    where = f"{it.name}_selftest.c"
+    text = read_c.code(it.text(where))
+    macros, calls = read_c.macros(text), len(it.program.coded)
+    it.ledger.equal(MACROS, where, "CALLS", macros.get("CALLS"), str(calls))
+    filled = [int(size) for size in re.findall(r"for \(n = 0; n < (\d+)u; n\+\+\)", text)]
+    sizes = [it.program.tensors[port.tensor].size for port in it.program.inputs]
+    it.ledger.equal(MACROS, where, "the sizes of the inputs that it fills", filled, sizes)
+    step = re.search(r"return \(hash \* (\d+)u \+ value\)", text)
+    start = re.search(r"e8_u32 hash = (\d+)u;", text)
+    table = ROWS.search(text)
+    if step is None or start is None or table is None:
+        it.ledger.wrong(where, "its hash or its checksums are not where they should be")
+        return
+    golden, vectors = int(start[1]), re.findall(r"\{([^{}]*)\}", table[1])
+    it.ledger.equal(MACROS, where, "VECTORS", macros.get("VECTORS"), str(len(vectors)))
+    for vector in vectors:
+        *sums, end = [int(item.strip().removesuffix("u"), 0) for item in vector.split(",")]
+        it.ledger.equal(MACROS, where, "checksums of a vector", (len(sums), end), (calls, 0))
+        for value in sums:
+            golden = (golden * int(step[1]) + value) % 2**32
+    it.ledger.equal(MACROS, where, "GOLDEN", macros.get("GOLDEN"), f"0x{golden:08x}u")

@@ -13,12 +13,6 @@ E8_INLINE e8_s32 e8_mulhi_s32(e8_s32 a, e8_s32 b)
     return (e8_s32)(((e8_s64)a * b) >> 32);
 }
 
-/* a * b for |a| <= 255 and |b| <= 128: below 2^15, so 16 bits hold an s8 minus a zero point times a weight. */
-E8_INLINE e8_s16 e8_product_s16(e8_s16 a, e8_s8 b)
-{
-    return (e8_s16)(a * b);
-}
-
 /* v clamped to [lo, hi]. Needs -128 <= lo <= hi <= 127. */
 E8_INLINE e8_s8 e8_clamp_s8(e8_s32 v, e8_s32 lo, e8_s32 hi)
 {

@@ -9,7 +9,7 @@ import pytest
 
 import eightbit
 from eightbit import build as builds
-from models import conv_relu, dense, samples
+from models import conv_relu, dense, model, node, samples, weights
 
 
 @pytest.fixture
@@ -65,6 +65,17 @@ def test_a_write_behind_the_context_is_caught(out: Path) -> None:
     result = check(out)
     assert not result.guards_intact
     assert not result.ok
+
+
+def test_a_constant_that_makes_a_call_write_behind_its_tensor_is_caught(tmp_path: Path) -> None:
+    nodes = [node("Conv", "x w", "a"), node("MaxPool", "a", "b", kernel_shape=[2, 2]), node("Tanh", "b", "y")]
+    proto = model(nodes, {"x": [1, 1, 6, 6]}, {"y": [1, 4, 3, 3]}, {"w": weights(4, 1, 3, 3)})
+    out = eightbit.compile(proto, samples(1, 6, 6), name="net").write(tmp_path / "out")
+    text = (out / "net_weights.inc").read_text()
+    before, mark, after = text.partition("e8_maxpool_s8_params E8_ROM net_maxpool_2 = {")
+    assert mark
+    (out / "net_weights.inc").write_text(before + mark + after.replace(".ch = 4", ".ch = 5", 1))
+    assert not builds.verify_folder(out, samples(1, 6, 6), "gcc", ("-O1",)).ok
 
 
 def test_a_status_that_is_not_ok_is_caught(out: Path) -> None:

@@ -2,7 +2,8 @@
 """Compile the C, run it, and compare every byte with the simulator.
 
 Three builds: the files of out/ as they lie there, plain (outputs) and traced (every row of every call), and a
-temporary emission in which all tensors have places of their own with guard bytes between. Each sample runs twice.
+temporary emission of the same kernels and constants in which all tensors have places of their own with guard bytes
+between. Each sample runs twice.
 """
 
 from __future__ import annotations
@@ -115,8 +116,12 @@ def _compile_all(
     apart = emit.emit(program, selection, steps, apart_layout)
     apart_folder = work / "apart"
     apart_folder.mkdir()
+    own = {f"{apart.name}.c", f"{apart.name}.h"}  # kernels and constants are those of out/, as they lie there
     for name, text in apart.files.items():
-        (apart_folder / name).write_text(text, encoding="utf-8")
+        if name in own or not (out / name).exists():
+            (apart_folder / name).write_text(text, encoding="utf-8")
+        else:
+            shutil.copyfile(out / name, apart_folder / name)
     context = emit.model_context(program, selection, steps, apart_layout)
     context["input_total"] = sum(port["size"] for port in context["inputs"])
     gaps = _gaps(apart_layout)

@@ -177,3 +177,21 @@ def test_an_output_that_is_the_input_in_another_shape_is_judged_too() -> None:
     nodes = [node("Conv", "x w", "y"), node("Flatten", "x", "z")]
     proto = model(nodes, {"x": [1, 2, 4, 4]}, {"y": [1, 3, 4, 4], "z": [1, 32]}, {"w": weights(3, 2, 1, 1)})
     assert eightbit.compile(proto, samples(2, 4, 4)).verify().ok
+
+
+@pytest.mark.parametrize("shape", [[1, 8, 200], [1, 8, 20, 10], [1, 16, 10, 10]])
+def test_a_reshape_that_splits_channels_passes_their_factors_on(shape: list[int]) -> None:
+    w = weights(4, 1, 3, 3) * np.array([0.01, 0.02, 1, 1], np.float32)[:, None, None, None]
+    nodes = [
+        node("Conv", "x w", "a", pads=[1, 1, 1, 1]),
+        node("Relu", "a", "b"),
+        node("Reshape", "b s", "c"),
+        node("Conv", "c v", "y"),
+    ]
+    consts = {"w": w, "v": weights(3, shape[1], *[1] * (len(shape) - 2)), "s": np.array(shape)}
+    proto = model(nodes, {"x": [1, 1, 20, 20]}, {"y": None}, consts)
+    x = samples(1, 20, 20, count=30)
+    build = eightbit.compile(proto, x)
+    assert build.calibration is not None
+    assert build.calibration.gains
+    assert eightbit.evaluate(build, proto, x)["sqnr_db"] > 35

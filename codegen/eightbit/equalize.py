@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eightbit.graph import Graph, Node
+from eightbit.lower import rule
 
 Float = NDArray[np.float64]
 Ranges = Mapping[str, tuple[float, float]]
@@ -24,10 +25,6 @@ HEADROOM = 1.5  # a raised channel's maximum stays below the range by this facto
 LARGEST = 64.0  # a channel's range counts as at least 1/64 of the group's
 POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 BITS = 8  # of a factor: it is saved as a short number
-KEEPING = (
-    "Add", "AveragePool", "Clip", "Dropout", "Flatten", "GlobalAveragePool", "MaxPool", "Relu", "Reshape", "Squeeze",
-    "Unsqueeze",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def _joined(graph: Graph) -> tuple[dict[str, str], set[str]]:
             continue
         if _is_matrix(graph, node):
             barred.update(node.outputs)
-        elif _keeps_channels(graph, node):
+        elif rule(node).passes_factors(graph, node):
             for value in live:
                 joined[_root(joined, value)] = _root(joined, node.outputs[0])
         else:
@@ -111,23 +108,13 @@ def _is_matrix(graph: Graph, node: Node) -> bool:
     return len(graph.shapes[node.inputs[0]]) == 2 == graph.consts[node.inputs[1]].ndim
 
 
-def _keeps_channels(graph: Graph, node: Node) -> bool:
-    """Does a factor on a channel of every input come out as that factor on the channel of the output?"""
-    if node.op_type not in KEEPING:
-        return False
-    if node.op_type == "Clip":
-        bounds = [node.attributes.get("min", -math.inf), node.attributes.get("max", math.inf)]
-        bounds = [float(graph.consts[n].item()) if (n := node.input(i + 1)) else bounds[i] for i in (0, 1)]
-        return bounds[0] in (0.0, -math.inf) and bounds[1] == math.inf
-    return node.op_type != "Add" or all(value not in graph.consts for value in node.inputs)
-
-
 def columns(node: Node, weights: Float, channels: int) -> tuple[Float, NDArray[np.int64]]:
     """Weights as [out, in, taps], and which channel of the input each [out, in] reads."""
     if node.op_type == "Conv":
-        outs, depth = weights.shape[:2]
-        start = np.arange(outs) // (outs // node.attributes.get("group", 1)) * depth
-        return weights.reshape(outs, depth, -1), start[:, None] + np.arange(depth)
+        (outs, depth), parts = weights.shape[:2], node.attributes.get("group", 1)
+        start = np.arange(outs) // (outs // parts) * depth
+        run = depth * parts // channels  # more than 1 where a Reshape has split every channel
+        return weights.reshape(outs, depth, -1), (start[:, None] + np.arange(depth)) // run
     matrix = weights if node.op_type == "Gemm" and node.attributes.get("transB", 0) else weights.T
     read = np.arange(matrix.shape[1]) // (matrix.shape[1] // channels)
     return matrix[..., None], np.broadcast_to(read, matrix.shape)

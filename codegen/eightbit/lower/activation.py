@@ -10,7 +10,7 @@ import numpy as np
 from eightbit.fixed import S8_MAX, S8_MIN
 from eightbit.graph import Graph, Node
 from eightbit.lower.builder import Builder
-from eightbit.lower.rule import Rule
+from eightbit.lower.rule import Rule, always
 from eightbit.ops import clamp, lut
 from eightbit.program import Tensor
 
@@ -48,6 +48,12 @@ def bounds(graph: Graph, node: Node) -> tuple[float, float]:
     return float(found[0]), float(found[1])
 
 
+def is_relu(graph: Graph, node: Node) -> bool:
+    """Does a Clip only cut off what is negative, or nothing?"""
+    low, high = bounds(graph, node)
+    return low in (0.0, -math.inf) and high == math.inf
+
+
 def clip_refusal(graph: Graph, node: Node) -> str:
     for i in (1, 2):
         if node.input(i) and (node.inputs[i] not in graph.consts or graph.consts[node.inputs[i]].size != 1):
@@ -69,8 +75,8 @@ def lower_table(b: Builder, node: Node) -> None:
 
 # Beyond these inputs the function is within a fifth of an s8 step of its limit.
 RULES = {
-    "Relu": Rule(lower_relu, keeps_scale=True, useful_range=lambda graph, node: (0.0, math.inf)),
-    "Clip": Rule(lower_clip, clip_refusal, keeps_scale=True, useful_range=bounds),
+    "Relu": Rule(lower_relu, keeps_scale=True, useful_range=lambda graph, node: (0.0, math.inf), passes_factors=always),
+    "Clip": Rule(lower_clip, clip_refusal, keeps_scale=True, useful_range=bounds, passes_factors=is_relu),
     "Sigmoid": Rule(lower_table, useful_range=lambda graph, node: (-7.25, 7.25)),
     "Tanh": Rule(lower_table, useful_range=lambda graph, node: (-3.625, 3.625)),
 }

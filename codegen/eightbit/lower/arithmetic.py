@@ -8,7 +8,7 @@ import numpy as np
 from eightbit.fixed import S8_MAX, S8_MIN
 from eightbit.graph import Graph, Node
 from eightbit.lower.builder import Builder
-from eightbit.lower.rule import Rule
+from eightbit.lower.rule import Rule, always
 from eightbit.ops import add
 from eightbit.program import Tensor
 
@@ -37,4 +37,4 @@ def refusal(graph: Graph, node: Node) -> str:
     return ""
 
 
-RULES = {"Add": Rule(lower_add, refusal)}
+RULES = {"Add": Rule(lower_add, refusal, passes_factors=always)}

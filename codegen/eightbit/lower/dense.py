@@ -17,7 +17,7 @@ from eightbit.lower.rule import Rule
 from eightbit.ops.fc import Params
 
 Float = NDArray[np.float64]
-BLOCKS_MAX = 1 << 18  # weights of a block diagonal matrix
+BLOCKS_MAX = 1 << 20  # weights of a block diagonal matrix
 
 
 def dense(b: Builder, node: Node, index: Index, weights: Float, bias: Float) -> tuple[str, Index]:

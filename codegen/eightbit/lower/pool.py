@@ -21,7 +21,7 @@ from eightbit.fixed import (
 from eightbit.graph import Graph, Node
 from eightbit.lower.builder import Builder
 from eightbit.lower.geometry import Axis, axes, window_fields, window_refusal
-from eightbit.lower.rule import Rule
+from eightbit.lower.rule import Rule, always
 from eightbit.ops import avgpool, gap, maxpool
 from eightbit.program import Shape, Tensor
 from eightbit.weights import scale_floor
@@ -126,7 +126,7 @@ def global_refusal(graph: Graph, node: Node) -> str:
 
 
 RULES = {
-    "MaxPool": Rule(lower_maxpool, pool_refusal, keeps_scale=True),
-    "AveragePool": Rule(lower_average, pool_refusal),
-    "GlobalAveragePool": Rule(lower_global, global_refusal),
+    "MaxPool": Rule(lower_maxpool, pool_refusal, keeps_scale=True, passes_factors=always),
+    "AveragePool": Rule(lower_average, pool_refusal, passes_factors=always),
+    "GlobalAveragePool": Rule(lower_global, global_refusal, passes_factors=always),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from eightbit.graph import Graph, Node
 from eightbit.lower.builder import Builder
-from eightbit.lower.rule import Rule
+from eightbit.lower.rule import Rule, always
 from eightbit.ops.permute import AXES
 
 
@@ -44,11 +44,11 @@ def dropout_refusal(graph: Graph, node: Node) -> str:
 
 
 RULES = {
-    "Dropout": Rule(lower_same_order, dropout_refusal, keeps_scale=True),
-    "Flatten": Rule(lower_same_order, keeps_scale=True),
-    "Identity": Rule(lower_same_order, keeps_scale=True),
-    "Reshape": Rule(lower_same_order, constant_shape_refusal, keeps_scale=True),
-    "Squeeze": Rule(lower_same_order, constant_shape_refusal, keeps_scale=True),
+    "Dropout": Rule(lower_same_order, dropout_refusal, keeps_scale=True, passes_factors=always),
+    "Flatten": Rule(lower_same_order, keeps_scale=True, passes_factors=always),
+    "Identity": Rule(lower_same_order, keeps_scale=True, passes_factors=always),
+    "Reshape": Rule(lower_same_order, constant_shape_refusal, keeps_scale=True, passes_factors=always),
+    "Squeeze": Rule(lower_same_order, constant_shape_refusal, keeps_scale=True, passes_factors=always),
     "Transpose": Rule(lower_transpose, transpose_refusal, keeps_scale=True),
-    "Unsqueeze": Rule(lower_same_order, constant_shape_refusal, keeps_scale=True),
+    "Unsqueeze": Rule(lower_same_order, constant_shape_refusal, keeps_scale=True, passes_factors=always),
 }

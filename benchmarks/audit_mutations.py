@@ -28,7 +28,7 @@ import eightbit
 from eightbit.audit import audit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from mutations import CALIBRATION, small_model, small_samples  # puts tests/ on the path
+from mutation_subjects import CALIBRATION, small_model, small_samples  # puts tests/ on the path
 
 import real
 

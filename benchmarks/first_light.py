@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import real
 
 ROOT = Path(__file__).resolve().parents[1]
 SANITIZE = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+Builds = Sequence[tuple[str, tuple[str, ...], int | None]]
 BUILDS = [(cc, flags) for cc in ("gcc", "clang") for flags in (("-O0",), ("-O2",), ("-O3",), SANITIZE)]
 NETWORKS = ("kws", "digits_cnn", "digits_mlp", "digits_cnn_dynamo", "digits_mlp_dynamo")
 CHOICES = {
@@ -35,11 +37,11 @@ GOALS = {"kws first 100": (0.988, 32.5, 0.005), "kws": (0.98, 31.0, 0.005), "dig
 MARK = "figures of benchmarks/first_light.py"
 
 
-def bits(network: real.Network, build: eightbit.Build, count: int) -> list[dict[str, Any]]:
-    """Verify on `count` evaluation samples with every compiler and level."""
-    x = {network.input: real.samples(network, "eval", slice(count))[network.input]}
+def bits(network: real.Network, build: eightbit.Build, builds: Builds) -> list[dict[str, Any]]:
+    """Verify with each compiler and its flags, on so many evaluation samples (None: all)."""
     rows = []
-    for cc, flags in BUILDS:
+    for cc, flags, count in builds:
+        x = {network.input: real.samples(network, "eval", slice(count))[network.input]}
         start = time.perf_counter()
         result = build.verify(x, cc, flags)
         rows.append(
@@ -170,7 +172,7 @@ def main() -> int:
     args = parser.parse_args()
     nets = [real.NETWORKS[name] for name in NETWORKS]
     builds = {net.name: eightbit.compile(real.path(net), real.calibration(net), name=net.name) for net in nets}
-    checked = [row for net in nets for row in bits(net, builds[net.name], args.samples)]
+    checked = [row for net in nets for row in bits(net, builds[net.name], [(*way, args.samples) for way in BUILDS])]
     made = [objects(builds[net.name]) for net in nets]
     scores = [row for net in nets for row in accuracy(net)]
     sizes = [builds[net.name].report() for net in nets]

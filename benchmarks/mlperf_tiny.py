@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import reference_quantiser as reference
-from first_light import CHOICES, SANITIZE, table
+from first_light import CHOICES, SANITIZE, Builds, bits, table
 
 import eightbit
 import real
 from eightbit import load, metrics, pipeline, samples
 
-COMPILERS: list[tuple[str, tuple[str, ...], int | None]] = [  # with how many samples
+COMPILERS: Builds = [  # with how many samples
     ("gcc", ("-O2",), None),
     ("clang", ("-O2",), None),
     ("gcc", SANITIZE, 50),
@@ -104,24 +104,11 @@ def missed(row: Row) -> str:
     return ", ".join(found)
 
 
-def bits(network: real.Network, build: eightbit.Build) -> list[Row]:
+def compared(network: real.Network, build: eightbit.Build) -> list[Row]:
     """Verify on the evaluation split with each compiler."""
-    rows = []
-    for cc, flags, count in COMPILERS:
-        x = {network.input: real.samples(network, "eval", slice(count))[network.input]}
-        result = build.verify(x, cc, flags)
-        rows.append(
-            {
-                "network": network.name,
-                "compiler": cc,
-                "flags": " ".join(flags),
-                "samples": result.samples,
-                "compared_bytes": result.compared_bytes,
-                "differing_bytes": result.differing_bytes,
-                "missed": "" if result.ok else "bits differ, or guards were written",
-            }
-        )
-    return rows
+    rows = bits(network, build, COMPILERS)
+    wrong = "bits differ, or guards were written"
+    return [row | {"missed": wrong if row["differing_bytes"] or not row["guards_intact"] else ""} for row in rows]
 
 
 def memory(network: real.Network, build: eightbit.Build) -> Row:
@@ -168,7 +155,7 @@ def accuracy_part(networks: list[real.Network]) -> list[list[Row]]:
 def bits_part(networks: list[real.Network]) -> list[list[Row]]:
     builds = [eightbit.compile(real.path(n), real.calibration(n), name=n.name) for n in networks]
     pairs = list(zip(networks, builds, strict=True))
-    return [[row for pair in pairs for row in bits(*pair)], [memory(*pair) for pair in pairs]]
+    return [[row for pair in pairs for row in compared(*pair)], [memory(*pair) for pair in pairs]]
 
 
 def cost_part(networks: list[real.Network]) -> list[list[Row]]:

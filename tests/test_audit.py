@@ -21,7 +21,7 @@ from models import model, node, weights
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import audit_mutations
-from mutations import small_model, small_samples
+from mutation_subjects import small_model, small_samples
 
 PACKAGE = Path(eightbit.__file__).parent / "audit"
 Edit = Callable[[str], str]

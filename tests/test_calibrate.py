@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import eightbit
 from eightbit import calibrate, load, quantize, simulate
 from eightbit import samples as sampling
+from eightbit.program import Program
 from eightbit.simplify import simplify
 from models import conv_relu, model, node, samples, weights
 
@@ -72,9 +73,9 @@ def test_corrected_biases_give_every_channel_its_float_mean() -> None:
     plain = quantize.quantize(graph, found)
     corrected = quantize.quantize(graph, quantize.correct_biases(graph, found, given_)[0])
 
-    def offset(program: object) -> float:
-        made = simulate.outputs(program, simulate.input_batch(program, given_))  # type: ignore[arg-type]
-        means = simulate.real_outputs(program, made)["y"].mean(axis=(0, 1, 3, 4))  # type: ignore[arg-type]
+    def offset(program: Program) -> float:
+        made = simulate.outputs(program, simulate.input_batch(program, given_))
+        means = simulate.real_outputs(program, made)["y"].mean(axis=(0, 1, 3, 4))
         return float(np.abs(means - found.means["y"]).max())
 
     step = corrected.tensors[corrected.outputs[0].tensor].scale

@@ -17,7 +17,9 @@ from eightbit import cli, resources
 from eightbit.program import Call
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
-from mutations import Subject, changed, kernel_sites, run_verify, small_model, small_samples, small_subject
+from mutation_sites import changed, kernel_sites
+from mutation_subjects import Subject, small_model, small_samples, small_subject
+from mutation_verdicts import run_verify
 
 FLAGS = ("-O0",)  # most of the time is the compiler's
 

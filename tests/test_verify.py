@@ -17,8 +17,8 @@ def out(tmp_path: Path) -> Path:
     return eightbit.compile(conv_relu(), samples(2, 5, 5), name="net").write(tmp_path / "out")
 
 
-def check(out: Path, **options: object) -> eightbit.VerifyResult:
-    return builds.verify_folder(out, samples(2, 5, 5), **{"cc": "gcc", "cflags": ("-O1",), **options})  # type: ignore[arg-type]
+def check(out: Path, cc: str = "gcc") -> eightbit.VerifyResult:
+    return builds.verify_folder(out, samples(2, 5, 5), cc, ("-O1",))
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,6 +26,8 @@ import numpy as np
 
 import eightbit
 from eightbit.audit import audit
+from eightbit.audit.read import read_plan, read_program
+from eightbit.audit.stored import stored
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from mutation_subjects import CALIBRATION, small_model, small_samples  # puts tests/ on the path
@@ -151,7 +153,7 @@ def in_arrays(build: Build, kind: str, rng: Rng, alike: bool) -> Mutation | None
     new = array.flat[at] = other(old, rng, (limits.min, limits.max))
     files = {"program.npz": archive_of(arrays | {key: array})}
     if alike:
-        files |= in_c_array(build, f"{build.name}_{key.replace('.', '_')}", at, int(new))
+        files |= in_c_array(build, key, at, int(new))
     return Mutation(f"{key}[{at}] {old} -> {new}", files)
 
 
@@ -161,15 +163,30 @@ def archive_of(arrays: dict[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def in_c_array(build: Build, name: str, at: int, new: int) -> Files:
-    file = f"{build.name}_weights.inc"
+def in_c_array(build: Build, key: str, at: int, new: int) -> Files:
+    file, name = f"{build.name}_weights.inc", f"{build.name}_{key.replace('.', '_')}"
     text = build.text(file)
     start = re.search(rf" {name}\[\d+\] = {{", text)
     if start is None:
         raise ValueError(f"{file} has no {name}")
     body = text[start.end() : text.index("}", start.end())]
-    found = list(re.finditer(r"\(-2147483647 - 1\)|-?\d+", body))[at]
+    found = list(re.finditer(r"\(-2147483647 - 1\)|-?\d+", body))[stored_at(build, key, at)]
     return {file: replaced(text, start.end() + found.start(), start.end() + found.end(), str(new))}
+
+
+def stored_at(build: Build, key: str, at: int) -> int:
+    """Where the C has element `at` of an array: kernels store constants in an order of their own."""
+    name, _, role = key.partition(".")
+    program = read_program(build.text("program.txt"), build.arrays(), "program.txt")
+    steps = read_plan(build.text("plan.txt"), "plan.txt").steps
+    kernel, call = next(
+        (step.kernel, call) for step, call in zip(steps, program.coded, strict=True) if call.name == name
+    )
+    numbers = np.arange(1, call.consts[role].size + 1).reshape(call.consts[role].shape)
+    found = stored(kernel, replace(call, consts={**call.consts, role: numbers}))
+    if found is None:
+        raise ValueError(f"the order of {kernel} is not known")
+    return int(np.flatnonzero(found[role].ravel() == at + 1)[0])
 
 
 def shift_alike(build: Build, rng: Rng) -> Mutation | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from mutation_subjects import ROLES, SHARE, STEPS, Mutation, Subject
@@ -12,6 +13,7 @@ from mutation_subjects import ROLES, SHARE, STEPS, Mutation, Subject
 from eightbit import ops, simulate
 from eightbit.cfields import c_fields
 from eightbit.program import Call
+from eightbit.select import select
 
 # Comments and preprocessor lines.
 IGNORED = re.compile(r"/\*.*?\*/|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.DOTALL | re.MULTILINE)
@@ -76,13 +78,22 @@ def changed(it: Subject, kind: str, call: Call, role: str, index: int, step: int
     text = (it.out / file).read_text(encoding="utf-8")
     is_array = role in call.consts
     start = re.search(rf" {stem}_{role}\[\d+\] = {{" if is_array else rf" {stem} = {{[^;]*?\.{role} = {{?", text)
+    place = stored_at(it, call, role, index) if is_array else index
     if start is None:
         raise ValueError(f"{stem} has no {role}")
-    found = next(f for number, f in enumerate(LITERAL.finditer(text, start.end())) if number == index)
+    found = next(f for number, f in enumerate(LITERAL.finditer(text, start.end())) if number == place)
     value = -(2**31) if found[0].startswith("(") else int(found[0])
     line = text.count("\n", 0, found.start()) + 1
     address = call.name, role, index
     return Mutation(kind, it.name, file, line, found.start(), found[0], str(value + step), address)
+
+
+def stored_at(it: Subject, call: Call, role: str, index: int) -> int:
+    """Where the C has element `index` of an array: kernels store constants in an order of their own."""
+    numbers = np.arange(1, call.consts[role].size + 1).reshape(call.consts[role].shape)
+    kernel = select(it.program, it.target).kernels[call.name]
+    packed = kernel.pack(replace(call, consts={**call.consts, role: numbers}))
+    return int(np.flatnonzero(packed[role].ravel() == index + 1)[0])
 
 
 def read_entries(it: Subject, call: Call) -> set[int]:

@@ -219,6 +219,11 @@ def test_constants_that_are_swapped_in_their_struct_are_named(out: Path) -> None
     assert "its pointers, entry 1:" in findings(out)
 
 
+def test_a_kernel_whose_order_of_constants_the_auditor_does_not_know_is_named(out: Path) -> None:
+    edit(out, "plan.txt", r"^(step \d+ conv_2 e8_conv_s8__)ref", r"\1secret")
+    assert "how e8_conv_s8__secret stores the constants of conv_2 is not known" in findings(out)
+
+
 @pytest.mark.parametrize("file", ["program.txt", "program.npz", "plan.txt", "manifest.json", "small.c", "small.h"])
 def test_a_missing_file_is_refused_with_a_hint(out: Path, file: str) -> None:
     (out / file).unlink()

@@ -81,6 +81,12 @@ def test_the_c_is_clean_under_the_sanitizers(build: eightbit.Build) -> None:
     assert build.verify(both(), "clang", flags).ok
 
 
+def test_a_build_holds_the_headers_that_its_files_include_and_no_other(out: Path) -> None:
+    texts = [path.read_text() for path in (*out.glob("*.[ch]"), *out.glob("*.inc"))]
+    included = {name for text in texts for name in re.findall(r'#include "(e8_\w+\.h)"', text)}
+    assert {path.name for path in out.glob("e8_*.h")} == included
+
+
 def test_several_inputs_and_outputs_carry_their_names(out: Path) -> None:
     header = (out / "every_thing.h").read_text()
     for name in ("input_in_0(", "input_in_0_2(", "output_int(", "output_out_2(", "argmax_int("):

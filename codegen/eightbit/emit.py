@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +20,8 @@ from eightbit.program import Call, Port, Program, Tensor, hull, stored, unstored
 from eightbit.schedule import Schedule
 from eightbit.select import Selection
 
-HEADERS = ("e8_types.h", "e8_math.h", "e8_rows.h", "e8_ref.h")
+HEADERS = ("e8_types.h", "e8_math.h", "e8_rows.h")  # of the templates; others come with the kernels that include them
+INCLUDED = re.compile(r'^#include "(\w+\.h)"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,18 @@ def render(template: str, context: Mapping[str, Any]) -> str:
 
 
 def runtime_files(selection: Selection) -> dict[str, str]:
-    """The headers and kernels that the selection uses; kernels become .inc, since out/ has just two .c files."""
-    include, files = resources.runtime() / "include", {}
-    used = sorted({(k.isa, k.file, k.op) for k in selection.kernels.values()})
-    for header in (*HEADERS, *(f"e8_{op}.h" for _, _, op in used)):
-        files[header] = (include / header).read_text(encoding="utf-8")
-    for isa, file, _ in used:
-        path = resources.runtime() / "kernels" / isa / f"{file}.c"
-        files[inc_name(isa, file)] = path.read_text(encoding="utf-8")
+    """The kernels that the selection uses, as .inc since out/ has just two .c files, and every header they include."""
+    runtime = resources.runtime()
+    files = {
+        inc_name(isa, file): (runtime / "kernels" / isa / f"{file}.c").read_text(encoding="utf-8")
+        for isa, file in sorted({(k.isa, k.file) for k in selection.kernels.values()})
+    }
+    needed = [*HEADERS, *(header for text in files.values() for header in INCLUDED.findall(text))]
+    while needed:
+        header = needed.pop()
+        if header not in files:
+            files[header] = (runtime / "include" / header).read_text(encoding="utf-8")
+            needed += INCLUDED.findall(files[header])
     return files
 
 

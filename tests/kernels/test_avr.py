@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from eightbit import ops
@@ -44,11 +45,16 @@ static void report(unsigned index, const e8_s8 E8_ROM *y, unsigned n)
 """
 
 
-def small_jobs() -> list[Job]:
+FOLDERS = sorted({path.parent.name for path in kernel_files()})  # all are portable C
+
+
+def sources(isa: str) -> list[Path]:
+    return [path for path in kernel_files() if path.parent.name == isa]
+
+
+def small_jobs(isa: str) -> list[Job]:
     jobs = []
-    for source in kernel_files():
-        if source.parent.name != "ref":
-            continue
+    for source in sources(isa):
         case_of = importlib.import_module(f"ops.test_{facts(source).op}").case
         rngs = [np.random.default_rng([7, index]) for index in range(DRAWN)]
         fitting = [(case, rng) for case, rng in ((case_of(rng), rng) for rng in rngs) if fits(case)]
@@ -103,19 +109,20 @@ def function(index: int, job_: Job) -> str:
     return "\n".join([*lines, f"report({index}, c{index}_y, {case.output.size});", "}", ""])
 
 
-def program(jobs: list[Job]) -> str:
+def program(isa: str, jobs: list[Job]) -> str:
     """A main that runs every job and sends the number of wrong bytes of each."""
-    includes = [f'#include "{path}"' for path in kernel_files() if path.parent.name == "ref"]
+    includes = [f'#include "{path}"' for path in sources(isa)]
     main = ["int main(void)", "{", "UCSR0B = 1 << TXEN0;", *(f"case_{i}();" for i in range(len(jobs)))]
     main += ["cli();", "sleep_mode();", "return 0;", "}"]
     functions = [function(index, item) for index, item in enumerate(jobs)]
     return "\n".join([*includes, MAIN.replace("ELEMENTS", str(MOST_ELEMENTS)), *functions, *main, ""])
 
 
-def test_every_kernel_makes_the_same_bits_on_an_8_bit_processor(tmp_path: Path) -> None:
-    jobs = small_jobs()
+@pytest.mark.parametrize("isa", FOLDERS)
+def test_every_kernel_makes_the_same_bits_on_an_8_bit_processor(isa: str, tmp_path: Path) -> None:
+    jobs = small_jobs(isa)
     source, elf = tmp_path / "main.c", tmp_path / "main.elf"
-    source.write_text(program(jobs))
+    source.write_text(program(isa, jobs))
     command = ["avr-gcc", "-mmcu=atmega2560", "-std=gnu99", "-Os", "-Wall", "-Wextra", "-Werror"]
     subprocess.run([*command, f"-I{RUNTIME / 'include'}", source, "-o", elf], check=True)
     simulator = ["simavr", "-m", "atmega2560", "-f", "16000000", elf]

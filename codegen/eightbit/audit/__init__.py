@@ -19,6 +19,7 @@ from eightbit.audit.operators import structure
 from eightbit.audit.read import HINT, arrays_of, json_of, read_plan, read_program, text_of
 from eightbit.audit.selftest import selftest
 from eightbit.audit.source import Source, source
+from eightbit.audit.stored import weight_bytes
 from eightbit.errors import InputError
 
 SUFFIX = "_weights.inc"
@@ -83,7 +84,7 @@ def _figures(path: Path, program: Program, plan: Plan, ledger: Ledger) -> None:
         "state_bytes": plan.state_bytes,
         "arena_bytes": plan.arena_bytes,
         "context_bytes": -(-plan.arena_bytes // 8) * 8,
-        "weight_bytes": sum(array.nbytes for call in program.coded for array in call.consts.values()),
+        "weight_bytes": weight_bytes(program, plan),
         "macs": macs,
         "macs_model": program.macs_model or macs,
         "calls": len(program.coded),

@@ -17,6 +17,7 @@ from eightbit.audit import read_c
 from eightbit.audit.intervals import Derived
 from eightbit.audit.model import Call, Ledger, Plan, Port, Program
 from eightbit.audit.read import text_of
+from eightbit.audit.stored import stored
 
 ELEMENTS = {"int8": "e8_s8", "int16": "e8_s16", "int32": "e8_s32", "uint32": "e8_u32"}
 CONSTANTS, PARAMS, LAUNCHES, MACROS = "constants in C", "parameters in C", "launches in C", "macros and assertions"
@@ -56,9 +57,13 @@ def _weights(it: Source, weights: read_c.Weights, derived: Mapping[str, Derived]
     it.ledger.equal(CONSTANTS, where, "code that is no constant", weights.residue, "")
     arrays: set[str] = set()
     structs: set[str] = set()
-    for call in it.program.coded:
+    for step, call in zip(it.plan.steps, it.program.coded, strict=True):
         stem = f"{it.name}_{call.name}"
-        for role, values in call.consts.items():
+        expected = stored(step.kernel, call)
+        if expected is None:
+            it.ledger.wrong(where, f"how {step.kernel} stores the constants of {call.name} is not known")
+            expected = call.consts
+        for role, values in expected.items():
             arrays.add(f"{stem}_{role}")
             _array(it, weights, f"{stem}_{role}", values)
         structs |= {stem} | ({f"{stem}_w"} if len(call.consts) > 1 else set())

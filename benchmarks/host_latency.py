@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import eightbit
 import real
+from eightbit.build import batch
 
 GOALS = {"kws": 8.0, "vww": 6.0, "ic": 15.0, "ad": 4.0}  # at most so many times LiteRT
 OURS, LITERT, FLOAT, QDQ = "eightbit", "LiteRT int8", "ORT float", "ORT QDQ"
@@ -79,7 +80,7 @@ def ours(build: eightbit.Build, x: NDArray[np.float32], folder: Path, cc: str, f
     lib = ctypes.CDLL(str(library))
     lib.driver_output.restype = ctypes.c_void_p
     port = build.program.inputs[0]
-    memory = np.ascontiguousarray(build._inputs({port.name: x})[port.tensor])
+    memory = np.ascontiguousarray(batch(build.program, {port.name: x})[port.tensor])
 
     def run(n: int) -> NDArray[np.int64]:
         times = np.zeros(n, np.int64)

@@ -28,6 +28,8 @@ from mutation_subjects import (
 )
 
 from eightbit import ops, pipeline, simulate, verify
+from eightbit.compare import Difference
+from eightbit.errors import BuildError
 from eightbit.fixed import Int8, Shifts, requantise
 from eightbit.program import Call, Port, Program, hull, stored
 
@@ -38,7 +40,7 @@ class Verdict:
 
     status: str
     evidence: str
-    difference: verify.Difference | None = None
+    difference: Difference | None = None
     samples: int = 0
 
 
@@ -46,7 +48,7 @@ def run_verify(it: Subject, folder: Path, batch: Batch, flags: tuple[str, ...] =
     """What verify says of a folder: a Verdict if it finds a fault."""
     try:
         result = verify.verify(folder, it.program, it.target, batch, "gcc", flags)
-    except verify.BuildError as error:
+    except BuildError as error:
         lines = error.why.splitlines()
         line = next((line for line in lines if "rror" in line), lines[0])
         status = "not compilable" if error.what == "the C does not compile" else "caught"

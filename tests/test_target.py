@@ -42,6 +42,30 @@ def test_a_board_states_its_memories(tmp_path: Path) -> None:
     assert (found.name, found.ram_bytes, found.flash_bytes) == ("board", 2048, 32768)
 
 
+EMULATED = (
+    GOOD
+    + """cc = "gcc"
+board = "hosted"
+run = ["{elf}"]
+machine = "X86-64"
+packages = ["gcc"]
+"""
+)
+
+
+def test_an_emulated_target_says_how_programs_are_built_and_run(tmp_path: Path) -> None:
+    (tmp_path / "chip.toml").write_text(EMULATED + "board_ram = [0x2000, 512]\nci = true\n")
+    found = target.read(tmp_path / "chip.toml")
+    assert found.emulated
+    assert (found.cc, found.run, found.board_ram, found.ci, found.std) == ("gcc", ("{elf}",), (8192, 512), True, "c99")
+
+
+@pytest.mark.parametrize("name", [name for name in target.names() if target.load(name).emulated])
+def test_the_board_of_every_emulated_target_has_start_up_code(name: str) -> None:
+    board = resources.boards() / target.load(name).board
+    assert [path for path in board.iterdir() if path.suffix in {".c", ".s", ".S"}]
+
+
 BROKEN = {
     "nothing": ("", "summary"),
     "no TOML": ("summary = ", "Invalid value"),
@@ -57,6 +81,13 @@ BROKEN = {
     "a word for a number": (GOOD + 'ram_bytes = "2 KB"\n', "ram_bytes = '2 KB' is not int"),
     "a fraction": (GOOD + "ram_bytes = 2.5\n", "ram_bytes = 2.5 is not int"),
     "a truth": (GOOD + "ram_bytes = true\n", "ram_bytes = True is not int"),
+    "a list of words for numbers": (EMULATED + 'board_ram = ["0"]\n', "board_ram = ['0'] is not a list of ints"),
+    "an origin without a size": (EMULATED + "board_ram = [0]\n", "board_ram = [0] is not an origin and a size"),
+    "half of an emulated target": (GOOD + 'cc = "gcc"\n', "needs board, run, machine, packages too"),
+    "an unknown board": (EMULATED.replace("hosted", "kitchen"), "board = 'kitchen' is none of cortex-m"),
+    "an unknown machine": (EMULATED.replace("X86-64", "x86"), "machine = 'x86' is none of 386, MIPS"),
+    "an unknown language": (EMULATED + 'std = "c11"\n', "std = 'c11' is none of c99, gnu99"),
+    "an unknown way to count": (EMULATED + 'count = "clock"\n', "count = 'clock' is none of plugin"),
     "a table": (GOOD + "[ram_bytes]\na = 1\n", "ram_bytes = {'a': 1} is not int"),
 }
 

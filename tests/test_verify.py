@@ -90,7 +90,7 @@ def test_a_crash_is_an_answer_and_no_traceback(out: Path) -> None:
 
 
 def test_a_missing_compiler_names_the_package(out: Path) -> None:
-    with pytest.raises(eightbit.InputError, match="no compiler 'nocc'") as failed:
+    with pytest.raises(eightbit.InputError, match="no program 'nocc'") as failed:
         check(out, cc="nocc")
     assert "--cc" in failed.value.hint
 

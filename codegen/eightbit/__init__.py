@@ -10,9 +10,9 @@ from eightbit import metrics as _metrics
 from eightbit import pipeline as _pipeline
 from eightbit import samples as _samples
 from eightbit.build import Build
+from eightbit.compare import Difference, VerifyResult
 from eightbit.errors import BudgetError, EightbitError, InputError
 from eightbit.recipe import Recipe as _Recipe
-from eightbit.verify import Difference, VerifyResult
 
 __all__ = [
     "BudgetError",

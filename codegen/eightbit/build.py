@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit import emit, folder, ops, plan, program_text, samples, simulate, target, verify
+from eightbit import emit, folder, ops, plan, program_text, samples, simulate, target, toolchain, verify
 from eightbit.calibrate import Calibration
+from eightbit.compare import VerifyResult
 from eightbit.errors import InputError
 from eightbit.fixed import Int8
 from eightbit.plan import Layout
@@ -42,17 +43,17 @@ class Build:
 
     def simulate(self, x: samples.Source) -> dict[str, Int8]:
         """Outputs by name, s8 [n, *shape], for samples (float: quantised half up)."""
-        return simulate.outputs(self.program, self._inputs(x))
+        return simulate.outputs(self.program, batch(self.program, x))
 
     def simulate_float(self, x: samples.Source) -> dict[str, NDArray[np.float64]]:
         """The same as real values."""
         return simulate.real_outputs(self.program, self.simulate(x))
 
     def verify(
-        self, x: samples.Source | None = None, cc: str = "gcc", cflags: Sequence[str] = verify.DEFAULT_FLAGS
-    ) -> verify.VerifyResult:
+        self, x: samples.Source | None = None, cc: str = "gcc", cflags: Sequence[str] = toolchain.DEFAULT_FLAGS
+    ) -> VerifyResult:
         """Compile the C, run it and compare it with the simulation; without samples on seeded vectors."""
-        inputs = seeded(self.program) if x is None else self._inputs(x)
+        inputs = batch(self.program, x)
         with TemporaryDirectory(prefix="eightbit-") as temporary:
             self.write(Path(temporary) / "out")
             return verify.verify(Path(temporary) / "out", self.program, self.target, inputs, cc, cflags)
@@ -97,27 +98,20 @@ class Build:
             "notes": list(self.notes),
         }
 
-    def _inputs(self, x: samples.Source) -> dict[str, Int8]:
-        shapes = {port.name: port.shape for port in self.program.inputs}
-        return simulate.input_batch(self.program, samples.read(x, shapes))
 
-
-def seeded(program: Program) -> dict[str, Int8]:
-    """SEEDED vectors as a batch."""
-    parts = [emit.seeded_inputs(program, number) for number in range(SEEDED)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def verify_folder(out: str | Path, x: samples.Source | None, cc: str, cflags: Sequence[str]) -> verify.VerifyResult:
-    """Verify the files of a written build, byte for byte as they lie there."""
-    path = Path(out)
-    program, chosen = open_folder(path)
+def batch(program: Program, x: samples.Source | None, count: int = SEEDED) -> dict[str, Int8]:
+    """Samples quantised half up, by input tensor; without samples `count` seeded vectors."""
     if x is None:
-        inputs = seeded(program)
-    else:
-        shapes = {port.name: port.shape for port in program.inputs}
-        inputs = simulate.input_batch(program, samples.read(x, shapes))
-    return verify.verify(path, program, chosen, inputs, cc, cflags)
+        parts = [emit.seeded_inputs(program, number) for number in range(count)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    shapes = {port.name: port.shape for port in program.inputs}
+    return simulate.input_batch(program, samples.read(x, shapes))
+
+
+def verify_folder(out: str | Path, x: samples.Source | None, cc: str, cflags: Sequence[str]) -> VerifyResult:
+    """Verify the files of a written build on the host, byte for byte as they lie there."""
+    program, chosen = open_folder(out)
+    return verify.verify(Path(out), program, chosen, batch(program, x), cc, cflags)
 
 
 def open_folder(out: str | Path) -> tuple[Program, target.Target]:

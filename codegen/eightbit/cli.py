@@ -20,7 +20,7 @@ from rich.table import Table
 from eightbit import audit as auditor
 from eightbit import build as builds
 from eightbit import export as exporter
-from eightbit import load, lower, metrics, ops, pipeline, samples, target, verify
+from eightbit import load, lower, metrics, on_target, ops, pipeline, samples, target, toolchain
 from eightbit.errors import EightbitError, InputError, reason
 from eightbit.recipe import Recipe
 
@@ -138,13 +138,34 @@ def compile_command(
 @main.command("verify")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--samples", "sample_file", type=click.Path(path_type=Path), help="[default: seeded vectors]")
-@click.option("--cc", default="gcc", show_default=True, help="Host C compiler.")
-@click.option("--cflags", default=" ".join(verify.DEFAULT_FLAGS), show_default=True, help="Its flags.")
+@click.option("--target", "target_name", help="Run it on this target, in its emulator. [default: on the host]")
+@click.option("--layers", is_flag=True, help="With --target: compare every row of every call too, not just outputs.")
+@click.option("--cc", help="Host C compiler. [default: gcc]")
+@click.option("--cflags", default=" ".join(toolchain.DEFAULT_FLAGS), show_default=True, help="Optimisation flags.")
 @command
-def verify_command(folder: Path, sample_file: Path | None, cc: str, cflags: str, as_json: bool) -> int:
-    """Run the C of a build and compare. Every byte of every call, as FOLDER has it, against the simulator."""
+def verify_command(
+    folder: Path,
+    sample_file: Path | None,
+    target_name: str | None,
+    layers: bool,
+    cc: str | None,
+    cflags: str,
+    as_json: bool,
+) -> int:
+    """Run the C of a build and compare. Every byte, as FOLDER has it, against the simulator; on the host every call."""
+    flags = cflags.split()
+    if target_name is not None and cc is not None:
+        raise InputError(
+            "the target says which compiler it takes",
+            where="--cc, --target",
+            why=f"target {target_name} is built with its own",
+            hint="leave out one of the two",
+        )
     with LOG.status("running"):
-        result = builds.verify_folder(folder, sample_file, cc, cflags.split())
+        if target_name is None:
+            result = builds.verify_folder(folder, sample_file, cc or "gcc", flags)
+        else:
+            result = on_target.verify_on(folder, target_name, sample_file, layers, flags)
     show(result.json(), as_json, "the same bits" if result.ok else "the bits differ")
     return 0 if result.ok else 1
 

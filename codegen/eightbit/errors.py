@@ -26,7 +26,22 @@ class InputError(EightbitError):
 
 
 class BudgetError(EightbitError):
-    """The answer is no: the network is right but does not fit (exit status 1)."""
+    """The answer is no: the network is right but does not fit a memory (exit status 1). Sizes in bytes."""
+
+    exit_status = 1
+
+    def __init__(self, board: str, memory: str, needed: int, available: int, *, note: str = "") -> None:
+        self.memory, self.needed, self.available = memory, needed, available
+        super().__init__(
+            f"the network does not fit the {memory} of {board}",
+            where=f"target {board}",
+            why=f"it needs {needed} bytes{note}; there are {available}",
+            hint="choose a larger target or a smaller network",
+        )
+
+
+class BuildError(EightbitError):
+    """The answer is no: the C does not compile, crashes, or does not say what it should (exit status 1)."""
 
     exit_status = 1
 

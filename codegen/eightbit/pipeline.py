@@ -171,12 +171,7 @@ def _check_memories(build: Build) -> None:
     )
     for memory, need, limit in needs:
         if limit is not None and need > limit:
-            raise BudgetError(
-                f"the network does not fit the {memory} of {board.name}",
-                where=f"target {board.name}",
-                why=f"it needs {need} bytes, stack and code apart; there are {limit}",
-                hint="choose a larger target or a smaller network",
-            )
+            raise BudgetError(board.name, memory, need, limit, note=", stack and code apart")
 
 
 def _checked(program: Program, stage: str) -> Program:

@@ -24,3 +24,8 @@ def runtime() -> Path:
 
 def targets() -> Path:
     return root() / "targets"
+
+
+def boards() -> Path:
+    """Start-up code and linker scripts of emulated boards, one folder each."""
+    return targets() / "boards"

@@ -35,6 +35,11 @@ def run(program: Program, inputs: Mapping[str, Int8]) -> dict[str, Int8]:
     return live
 
 
+def memory(program: Program, inputs: Mapping[str, Int8]) -> dict[str, Int8]:
+    """All tensors of a batch as they lie in memory, [N, bytes] each."""
+    return {name: stored(array, program.tensors[name]) for name, array in run(program, inputs).items()}
+
+
 def chunks(program: Program, inputs: Mapping[str, Int8]) -> Iterator[dict[str, Int8]]:
     """`run` over pieces of a batch, so that its tensors need not all be in memory."""
     count = len(next(iter(inputs.values())))

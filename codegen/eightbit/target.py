@@ -1,27 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A target is one flat TOML file in targets/: its ISA folders, and the memories it has, if it is a board."""
+"""A target is one flat TOML file in targets/: its ISA folders, its memories, if it is a board, and its emulator."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from eightbit import resources
+from eightbit import machine, resources
 from eightbit.errors import InputError, reason
 
 
 @dataclass(frozen=True)
 class Target:
-    """`isa`: kernel folders from most special to `ref`. Memories in bytes; None: a core has no limit of its own."""
+    """`isa`: kernel folders from most special to `ref`. Memories in bytes; None: a core has no limit of its own.
+
+    The rest says how `eightbit verify --target` builds and runs programs; a target without `board` is not emulated.
+    `cflags` and `ldflags` hold what the architecture needs: optimisation, language and warnings come from the command.
+    `{elf}`, `{board}` (its folder) and `{link}` (its linker script, rendered) stand in `ldflags` and `run`.
+    """
 
     name: str
     summary: str
     isa: tuple[str, ...]
     ram_bytes: int | None = None
     flash_bytes: int | None = None
+    cc: str = ""
+    cflags: tuple[str, ...] = ()
+    std: str = "c99"
+    board: str = ""  # folder of targets/boards
+    board_rom: tuple[int, ...] = ()  # origin and bytes of the memories of the emulated board
+    board_ram: tuple[int, ...] = ()
+    ld: str = ""  # "": cc links
+    ldflags: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()  # the emulator's command line
+    machine: str = ""  # one of machine.NAMES: what the headers of programs for it say
+    count: str = ""  # how instructions are counted, one of COUNTS
+    packages: tuple[str, ...] = ()  # Debian packages that bring all of this
+    ci: bool = False
+
+    @property
+    def emulated(self) -> bool:
+        return self.board != ""
+
+
+COUNTS = ("", "plugin", "simavr", "mspdebug")
+STANDARDS = ("c99", "gnu99")
+LISTS: dict[Any, type] = {tuple[str, ...]: str, tuple[int, ...]: int}
+EMULATED = ("cc", "board", "run", "machine", "packages")  # keys that go together
 
 
 def names() -> list[str]:
@@ -55,19 +84,42 @@ def read(path: Path) -> Target:
     for key, value in table.items():
         if not _fits(value, hints[key]):
             raise _broken(path, f"{key} = {value!r} is not {_kind(hints[key])}")
-    return Target(**{**table, "name": path.stem, "isa": tuple(table["isa"])})
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    found = Target(**values, name=path.stem)
+    finding = _finding(found, table)
+    if finding:
+        raise _broken(path, finding)
+    return found
+
+
+def _finding(found: Target, table: Mapping[str, Any]) -> str:
+    """What is wrong with values that have the right types."""
+    missing = [key for key in EMULATED if key not in table]
+    if missing and set(table) - {"summary", "isa", "ram_bytes", "flash_bytes"}:
+        return f"a target that is emulated needs {', '.join(missing)} too"
+    choices: dict[str, Sequence[str]] = {"std": STANDARDS, "count": COUNTS}
+    if found.emulated:
+        boards = sorted(path.name for path in resources.boards().iterdir() if path.is_dir())
+        choices |= {"machine": machine.NAMES, "board": boards}
+    for key, allowed in choices.items():
+        if getattr(found, key) not in allowed:
+            return f"{key} = {getattr(found, key)!r} is none of {', '.join(filter(None, allowed))}"
+    for key in ("board_rom", "board_ram"):
+        if len(getattr(found, key)) not in (0, 2):
+            return f"{key} = {list(getattr(found, key))} is not an origin and a size"
+    return ""
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    if hint == tuple[str, ...]:
-        return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
+    if hint in LISTS:
+        return isinstance(value, list) and bool(value) and all(type(item) is LISTS[hint] for item in value)
     kinds = get_args(hint) or (hint,)
     return type(value) in kinds
 
 
 def _kind(hint: Any) -> str:
-    if hint == tuple[str, ...]:
-        return "a list of strings"
+    if hint in LISTS:
+        return "a list of strings" if LISTS[hint] is str else "a list of ints"
     return " or ".join(kind.__name__ for kind in (get_args(hint) or (hint,)) if kind is not NoneType)
 
 

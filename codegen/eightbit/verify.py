@@ -12,69 +12,25 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit import emit, plan, simulate
-from eightbit.errors import EightbitError, InputError
+from eightbit import emit, machine, plan, simulate, toolchain
+from eightbit.compare import Difference, VerifyResult, compare, written_order
+from eightbit.errors import BuildError
 from eightbit.fixed import Int8
-from eightbit.program import Program, stored
+from eightbit.program import Program
 from eightbit.schedule import schedule
 from eightbit.select import Selection, select
 from eightbit.target import Target
 
 GAP = 16  # guard bytes between tensors in the build with separate places
-DEFAULT_FLAGS = ("-O2",)
-STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror")
 TIMEOUT = 600  # seconds for one chunk of samples
 PACKAGES = {"gcc": "gcc", "clang": "clang"}
-
-
-class BuildError(EightbitError):
-    """The C of a build does not compile or crashes: the answer of verify is no."""
-
-    exit_status = 1
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The first place where C and simulator differ. `element` counts within the row, in memory order."""
-
-    build: str
-    sample: int
-    call: str
-    row: int
-    element: int
-    expected: int
-    got: int
-
-
-@dataclass(frozen=True)
-class VerifyResult:
-    """What verify found. `differing_bytes` counts outputs and traced rows of all builds and both runs."""
-
-    samples: int
-    differing_bytes: int
-    compared_bytes: int
-    guards_intact: bool
-    first_difference: Difference | None
-    target: str
-    compiler: str
-    flags: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        return self.differing_bytes == 0 and self.guards_intact
-
-    def json(self) -> dict[str, Any]:
-        document = asdict(self)
-        if self.first_difference is None:
-            del document["first_difference"]
-        return document
 
 
 @dataclass(frozen=True)
@@ -92,20 +48,21 @@ def verify(
     target: Target,
     inputs: Mapping[str, Int8],
     cc: str = "gcc",
-    cflags: Sequence[str] = DEFAULT_FLAGS,
+    cflags: Sequence[str] = toolchain.DEFAULT_FLAGS,
 ) -> VerifyResult:
     """Run the C in folder `out` on input batches and compare with the simulation of `program`."""
-    if shutil.which(cc) is None:
-        raise InputError(
-            f"there is no compiler {cc!r}",
-            where="--cc",
-            why="it is not on the PATH",
-            hint=f"apt install {PACKAGES.get(cc, cc)}, or name another one with --cc",
-        )
+    if toolchain.missing([cc]):
+        raise toolchain.MissingToolError(cc, "--cc", [PACKAGES.get(cc, cc)], ", or name another one with --cc")
     selection = select(program, target)
     with tempfile.TemporaryDirectory(prefix="eightbit-verify-") as folder:
         builds = _compile_all(Path(folder), out, program, selection, cc, cflags)
-        return _compare_all(Path(folder), builds, program, selection, inputs, target.name, cc, tuple(cflags))
+        about = {
+            "target": target.name,
+            "compiler": cc,
+            "flags": tuple(cflags),
+            "machine": machine.name(builds[0].binary),
+        }
+        return _compare_all(Path(folder), builds, program, inputs, about)
 
 
 def _compile_all(
@@ -149,58 +106,47 @@ def _compile(
     # The model sees no folder but its own: a temporary header must not shadow one of out/.
     model, binary = work / "model.o", work / "run"
     hook = ["-include", str(work / "verify_trace.h")] if traced else []
-    _run_compiler([cc, *STRICT, *cflags, "-I", str(source), *hook, "-c", str(source / f"{name}.c"), "-o", str(model)])
+    toolchain.run(
+        [
+            cc,
+            "-std=c99",
+            *toolchain.WARNINGS,
+            *cflags,
+            "-I",
+            str(source),
+            *hook,
+            "-c",
+            str(source / f"{name}.c"),
+            "-o",
+            str(model),
+        ]
+    )
     main = ["-std=c99", *cflags, "-I", str(source), "-I", str(work), str(work / "verify_main.c"), str(model)]
-    _run_compiler([cc, *main, "-o", str(binary)])
+    toolchain.run([cc, *main, "-o", str(binary)])
     return _Build(work.name, binary, traced)
-
-
-def _run_compiler(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode or not Path(command[-1]).exists():
-        raise BuildError(
-            "the C does not compile",
-            where=" ".join(command[:1] + command[-3:]),
-            why="\n".join(done.stderr.strip().splitlines()[:12]) or "the compiler wrote no file",
-            hint="were files in the folder changed by hand? Compile the model again",
-        )
 
 
 def _compare_all(
     work: Path,
     builds: Sequence[_Build],
     program: Program,
-    selection: Selection,
     inputs: Mapping[str, Int8],
-    target: str,
-    cc: str,
-    cflags: tuple[str, ...],
+    about: Mapping[str, Any],
 ) -> VerifyResult:
     count = len(next(iter(inputs.values())))
     differing, compared, intact = 0, 0, True
     first: Difference | None = None
     for start in range(0, count, simulate.CHUNK):
         piece = {name: array[start : start + simulate.CHUNK] for name, array in inputs.items()}
-        tensors = simulate.run(program, piece)
-        memory = {name: stored(array, program.tensors[name]) for name, array in tensors.items()}
+        memory = simulate.memory(program, piece)
         (work / "samples.bin").write_bytes(np.concatenate([memory[p.tensor] for p in program.inputs], axis=1).tobytes())
         for build in builds:
-            order = _written_order(program, selection, build.traced)
+            order = written_order(program, build.traced)
             got, guards = _run(work, build, order, memory, len(next(iter(piece.values()))))
-            want = np.concatenate([memory[name] for name in order], axis=1)[:, None, :]
-            wrong = got != want
-            differing += int(wrong.sum())
-            compared += wrong.size
-            intact = intact and guards
-            if first is None and wrong.any():
-                first = _first(build, program, order, got, want, wrong, start)
-    return VerifyResult(count, differing, compared, intact, first, target, cc, cflags)
-
-
-def _written_order(program: Program, selection: Selection, traced: bool) -> list[str]:
-    """The tensors a driver writes for one run: rows of each call in order, then the outputs."""
-    rows = [call.output for call in program.calls if call.name in selection.kernels] if traced else []
-    return [*rows, *(port.tensor for port in program.outputs)]
+            found = compare(build.label, program, order, memory, got, start)
+            differing, compared = differing + found.differing, compared + found.compared
+            intact, first = intact and guards, first or found.first
+    return VerifyResult(count, differing, compared, intact, first, emulator="", **about)
 
 
 def _run(
@@ -228,26 +174,3 @@ def _run(
         )
     shaped = raw.reshape(count, 2, size)
     return shaped[:, :, :-1], bool((shaped[:, :, -1] == 1).all())
-
-
-def _first(
-    build: _Build,
-    program: Program,
-    order: Sequence[str],
-    got: NDArray[np.int8],
-    want: NDArray[np.int8],
-    wrong: NDArray[np.bool_],
-    start: int,
-) -> Difference:
-    """Name the first difference of the first differing sample, in the order in which rows are made."""
-    sample, run, position = (int(i) for i in np.argwhere(wrong)[0])
-    expected, found = int(want[sample, 0, position]), int(got[sample, run, position])
-    for name in order:
-        tensor = program.tensors[name]
-        if position < tensor.size:
-            break
-        position -= tensor.size
-    row_size = tensor.size // tensor.shape[0]
-    producer = program.producer(name)
-    call = producer.name if producer is not None else name
-    return Difference(build.label, start + sample, call, position // row_size, position % row_size, expected, found)

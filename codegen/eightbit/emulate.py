@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the C on another processor: built for a target, run by its emulator, every byte compared with the simulator.
+
+What the program should print is never part of it: the host compares.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from eightbit import firmware, protocol, simulate, toolchain
+from eightbit.compare import Difference, VerifyResult, coded_calls, compare, written_order
+from eightbit.errors import BuildError
+from eightbit.fixed import Int8
+from eightbit.program import Program
+from eightbit.target import Target
+
+TIMEOUT = 300  # seconds for one batch
+VECTOR_BYTES = 16384  # of inputs in one program, unless one vector alone is larger
+
+
+def verify(
+    out: Path,
+    program: Program,
+    target: Target,
+    inputs: Mapping[str, Int8],
+    traced: bool = False,
+    cflags: Sequence[str] = toolchain.DEFAULT_FLAGS,
+    timeout: float = TIMEOUT,
+) -> VerifyResult:
+    """Run the C in folder `out`, which was emitted for `target`, on input batches; `traced`: compare every row too."""
+    need_tools(target)
+    order = written_order(program, traced)
+    count, differing, compared, intact = len(next(iter(inputs.values()))), 0, 0, True
+    first: Difference | None = None
+    with tempfile.TemporaryDirectory(prefix="eightbit-emulate-") as folder:
+        kit = firmware.prepare(Path(folder), out, program, target, traced, cflags)
+        batch = max(1, min(simulate.CHUNK, VECTOR_BYTES // kit.context["input_total"]))
+        for start in range(0, count, batch):
+            memory = simulate.memory(program, {name: x[start : start + batch] for name, x in inputs.items()})
+            vectors = np.concatenate([memory[port.tensor] for port in program.inputs], axis=1)
+            printed = run(target, firmware.link(kit, vectors), timeout)
+            script = _script(program, kit.context["name"], len(vectors), traced)
+            got, guards = protocol.parse(printed, script)
+            found = compare(target.name, program, order, memory, got, start)
+            differing, compared = differing + found.differing, compared + found.compared
+            intact, first = intact and guards, first or found.first
+    flags = (*target.cflags, *cflags)
+    emulator = " ".join(target.run).format_map({"elf": "ELF", "board": target.board})
+    return VerifyResult(
+        count, differing, compared, intact, first, target.name, target.cc, flags, target.machine, emulator
+    )
+
+
+def need_tools(target: Target) -> None:
+    """Refuse where a program that the target needs is not there; a target of this machine runs without an emulator."""
+    tool = toolchain.missing((target.cc, target.ld, *(word for word in target.run[:1] if word != "{elf}")))
+    if tool:
+        raise toolchain.MissingToolError(tool, f"target {target.name}", target.packages)
+
+
+def _script(program: Program, name: str, count: int, traced: bool) -> protocol.Script:
+    calls = coded_calls(program)
+    rows = []
+    for number, call in enumerate(calls, start=1):
+        height, width, channels = program.tensors[call.output].shape
+        rows += [(number, row, width * channels) for row in range(height)]
+    outputs = tuple(program.tensors[port.tensor].size for port in program.outputs)
+    return protocol.Script(name, len(calls), count, tuple(rows) if traced else (), outputs)
+
+
+def run(target: Target, elf: Path, timeout: float = TIMEOUT) -> str:
+    """What a program prints in the target's emulator."""
+    command = [part.format_map(firmware.placeholders(target, elf)) for part in target.run]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="latin-1",
+        start_new_session=True,
+        cwd=elf.parent,
+    )
+    try:
+        printed, complaints = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(
+            "the program does not end",
+            where=f"target {target.name}, {target.run[0]}",
+            why=f"no end after {timeout:g} s",
+            hint="a smaller network or fewer samples; if it hangs with these too, please report it",
+        ) from error
+    finally:
+        if process.poll() is None:  # the emulator, and what it may have started
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    if process.returncode:
+        last = [*printed.strip().splitlines()[-1:], *complaints.strip().splitlines()[-6:]]
+        raise BuildError(
+            "the program crashes",
+            where=f"target {target.name}, {target.run[0]}",
+            why="\n".join([f"exit status {process.returncode}", *last]),
+        )
+    return printed

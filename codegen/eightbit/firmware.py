@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A build's C, its vectors and a board's start-up code become a program for an emulator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eightbit import ctext, emit, machine, plan, resources, toolchain, vectors
+from eightbit.compare import coded_calls
+from eightbit.errors import BudgetError, BuildError
+from eightbit.fixed import Int8
+from eightbit.program import Program
+from eightbit.schedule import schedule
+from eightbit.select import select
+from eightbit.target import Target
+
+OVERFLOW = re.compile(r"region [`'](\w+)'(?: |: )overflowed by (\d+) bytes")
+
+
+@dataclass(frozen=True)
+class Kit:
+    """All that a program is linked of but its vectors. `context`: what templates need to know of the model."""
+
+    work: Path
+    target: Target
+    context: dict[str, Any]
+    objects: tuple[Path, ...]
+    compiler: tuple[str | Path, ...]
+
+
+def prepare(work: Path, source: Path, program: Program, target: Target, traced: bool, cflags: Sequence[str]) -> Kit:
+    """Compile the model in folder `source` and the board's files; `traced`: every row is printed too."""
+    context = _context(program, target)
+    (work / "verify_trace.h").write_text(emit.render("verify_trace.h.j2", {"trace": traced}), encoding="utf-8")
+    base = (target.cc, *target.cflags, f"-std={target.std}", *toolchain.WARNINGS, *cflags)
+    boards = resources.boards()
+    board = boards / target.board
+    hook = ("-include", work / "verify_trace.h") if traced else ()
+    name = context["name"]
+    # The model sees no folder but its own: a temporary header must not shadow one of out/.
+    model = _object((*base, "-I", source, *hook), source / f"{name}.c", work / f"{name}.o")
+    startup = sorted(path for path in board.iterdir() if path.suffix in {".c", ".s", ".S"})
+    objects = [_object((*base, "-I", boards), path, work / f"board_{path.name}.o") for path in startup]
+    return Kit(work, target, context, (model, *objects), (*base, "-I", source, "-I", work, "-I", boards))
+
+
+def _object(command: tuple[str | Path, ...], source: Path, into: Path) -> Path:
+    toolchain.run([*command, "-c", source, "-o", into])
+    return into
+
+
+def _context(program: Program, target: Target) -> dict[str, Any]:
+    """The names of the model's functions do not depend on where its tensors lie."""
+    selection = select(program, target)
+    steps = schedule(program, selection)
+    context = emit.model_context(program, selection, steps, plan.plan_apart(program, selection, steps, 0))
+    total = sum(port["size"] for port in context["inputs"])
+    hashes = {"hash_start": vectors.HASH_START, "hash_step": vectors.HASH_STEP}
+    return context | hashes | {"input_total": total, "call_count": len(coded_calls(program))}
+
+
+def link(kit: Kit, values: Int8) -> Path:
+    """The program that runs the vectors `values` [n, bytes]."""
+    context = kit.context | {"vectors": len(values)}
+    (kit.work / "vectors.inc").write_text(ctext.array("vectors", values) + "\n", encoding="utf-8")
+    (kit.work / "firmware.c").write_text(emit.render("firmware.c.j2", context), encoding="utf-8")
+    main = _object(kit.compiler, kit.work / "firmware.c", kit.work / "firmware.o")
+    target, elf = kit.target, kit.work / "firmware.elf"
+    flags = [flag.format_map(placeholders(target, elf)) for flag in target.ldflags]
+    _link_script(target, kit.work)
+    linker = [target.ld] if target.ld else [target.cc, *target.cflags]
+    elf.unlink(missing_ok=True)
+    try:
+        toolchain.run([*linker, main, *kit.objects, *flags, "-o", elf])
+    except BuildError as error:
+        raise fitting(error, target) from error
+    found = machine.name(elf)
+    if found != target.machine:
+        raise BuildError(
+            "the program is for another machine",
+            where=f"target {target.name}",
+            why=f"its header names {found or 'none'}, the target {target.machine}",
+            hint="the target's compiler and flags must fit its machine",
+        )
+    return elf
+
+
+def placeholders(target: Target, elf: Path) -> dict[str, str]:
+    """What stands for what in `ldflags` and `run` of a target."""
+    board = resources.boards() / target.board
+    return {"elf": str(elf), "board": str(board), "link": str(elf.parent / "link.ld")}
+
+
+def _link_script(target: Target, work: Path) -> None:
+    template = resources.boards() / target.board / "link.ld.j2"
+    if not template.exists():
+        return
+    rom, ram = target.board_rom or (0, 0), target.board_ram or (0, 0)
+    memories = {"rom_origin": rom[0], "rom_bytes": rom[1], "ram_origin": ram[0], "ram_bytes": ram[1]}
+    text = emit.environment().from_string(template.read_text(encoding="utf-8")).render(memories)
+    (work / "link.ld").write_text(text, encoding="utf-8")
+
+
+def fitting(error: BuildError, target: Target) -> BuildError | BudgetError:
+    """A linker that ran out of memory says by how much."""
+    sizes = {"ROM": ("flash", target.board_rom), "RAM": ("RAM", target.board_ram)}
+    found = [(int(size), region) for region, size in OVERFLOW.findall(error.why) if region in sizes]
+    if not found:
+        return error
+    over, region = max(found)
+    memory, (_, available) = sizes[region]
+    return BudgetError(target.name, memory, available + over, available, note=", code and stack included")

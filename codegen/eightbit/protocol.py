@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a firmware prints (templates/firmware.c.j2), read back line by line.
+
+Every line is known beforehand but for its bytes, so that a missing, cut or altered line is always found:
+`e8 begin MODEL CALLS VECTORS`, then for each vector and run `r V R CALL ROW HEX`, `o V R PORT HEX`, `g V R INTACT`,
+and `e8 end CHECKSUM` over all characters before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eightbit import vectors
+from eightbit.errors import BuildError
+
+RUNS = 2  # of each vector
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+SHOWN = 60  # characters of a wrong line in a message
+
+
+@dataclass(frozen=True)
+class Script:
+    """What must be printed. `rows`: call number, row and bytes of each traced row; `outputs`: bytes by port."""
+
+    name: str
+    calls: int
+    vectors: int
+    rows: tuple[tuple[int, int, int], ...]
+    outputs: tuple[int, ...]
+
+    def begin(self) -> str:
+        return f"e8 begin {self.name} {self.calls} {self.vectors}"
+
+    def body(self) -> Iterator[tuple[str, int]]:
+        """The head of each line after the first, and how many bytes follow in it (0: the guards' digit)."""
+        for at in (f"{vector} {run}" for vector in range(self.vectors) for run in range(RUNS)):
+            for call, row, size in self.rows:
+                yield f"r {at} {call} {row}", size
+            for port, size in enumerate(self.outputs):
+                yield f"o {at} {port}", size
+            yield f"g {at}", 0
+
+
+def parse(text: str, script: Script) -> tuple[NDArray[np.int8], bool]:
+    """The bytes that were printed, s8 [vectors, runs, bytes], and whether all guards were intact."""
+    lines = [COLOURS.sub("", line).rstrip("\r") for line in text.split("\n")]
+    if script.begin() not in lines:
+        raise _wrong("no line says that it began", script.begin(), next(filter(None, reversed(lines)), ""))
+    lines = lines[lines.index(script.begin()) : -1]  # what follows the last line feed is not a whole line
+    data, intact = bytearray(), True
+    body = list(script.body())
+    for (head, size), line in zip(body, [*lines[1:], *[""] * len(body)], strict=False):
+        if not re.fullmatch(f"{head} " + (f"[0-9a-f]{{{2 * size}}}" if size else "[01]"), line):
+            raise _wrong("a line is missing, cut or altered", f"{head} ...", line)
+        if size:
+            data += bytes.fromhex(line[len(head) + 1 :])
+        else:
+            intact = intact and line.endswith("1")
+    said = "".join(f"{line}\n" for line in lines[: len(body) + 1])
+    end = f"e8 end {checksum(said):08x}"
+    last = lines[len(body) + 1] if len(lines) > len(body) + 1 else ""
+    if last != end:
+        raise _wrong("its checksum is missing or does not fit what it printed", end, last)
+    return np.frombuffer(bytes(data), np.int8).reshape(script.vectors, RUNS, -1), intact
+
+
+def checksum(said: str) -> int:
+    """Over characters as `vectors.checksum` is over values."""
+    codes = np.frombuffer(said.encode("latin-1", "replace"), np.uint8)
+    return vectors.checksum((codes.astype(np.int16) - 128).astype(np.int8))
+
+
+def _wrong(why: str, expected: str, found: str) -> BuildError:
+    shown = found if len(found) <= SHOWN else f"{found[:SHOWN]}... ({len(found)} characters)"
+    return BuildError(
+        "the emulator's output is cut or altered",
+        where="what the program printed",
+        why=f"{why}: expected {expected!r}, found {shown!r}"
+        if found
+        else f"{why}: expected {expected!r}, found its end",
+        hint="run it again; if it stays, the start-up code, the memory map or the emulator is at fault",
+    )

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Emulated verification: firmware, its output read strictly, and every way in which an emulator may fail.
+
+The emulators of these tests are scripts that run a program of this machine and spoil what it prints; the targets'
+own ones are in test_targets.py.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import eightbit
+from eightbit import build as builds
+from eightbit import emulate, firmware, machine, simulate, target, toolchain
+from eightbit.errors import BuildError
+from models import conv_relu, samples
+
+HOST = target.Target(
+    name="here",
+    summary="This machine, as an emulated target.",
+    isa=("ref",),
+    cc="gcc",
+    board="hosted",
+    run=("{elf}",),
+    machine=machine.name(Path(sys.executable).resolve()),
+    packages=("gcc", "an-emulator"),
+)
+LINES = 1 + 4 * 2 * 2 + 1  # begin, an output and its guards for each run of four vectors, end
+
+
+@pytest.fixture(scope="module")
+def build() -> eightbit.Build:
+    return eightbit.compile(conv_relu(), samples(2, 5, 5), name="net")
+
+
+@pytest.fixture
+def out(build: eightbit.Build, tmp_path: Path) -> Path:
+    return build.write(tmp_path / "out")
+
+
+def check(out: Path, chip: target.Target = HOST, traced: bool = False, timeout: float = 60) -> eightbit.VerifyResult:
+    program, _ = builds.open_folder(out)
+    return emulate.verify(out, program, chip, builds.batch(program, None, 4), traced, timeout=timeout)
+
+
+def emulator(folder: Path, script: str) -> target.Target:
+    """HOST with an emulator of one's own: a shell script whose first argument is the program."""
+    path = folder / "emulator"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return replace(HOST, run=(str(path), "{elf}"))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_a_good_build_differs_in_no_byte_and_names_its_machine(out: Path) -> None:
+    result = check(out)
+    assert (result.ok, result.samples, result.differing_bytes, result.compared_bytes) == (True, 4, 0, 4 * 2 * 27)
+    assert (result.target, result.machine, result.emulator) == ("here", HOST.machine, "ELF")
+
+
+def test_with_layers_every_row_of_every_call_is_compared(out: Path) -> None:
+    assert check(out, traced=True).compared_bytes == 4 * 2 * (27 + 27 + 27)  # convolution, permute, output
+
+
+def test_the_first_differing_call_row_and_element_are_named(out: Path) -> None:
+    hook = "        NET_TRACE(1, out, 3, 9);"
+    edit(out / "net.c", hook, "        e8_out_s8(out, 1)[4] ^= 1;\n" + hook)
+    result = check(out, traced=True)
+    assert result.first_difference is not None
+    found = result.first_difference
+    assert (found.build, found.sample, found.call, found.row, found.element) == ("here", 0, "conv_2", 1, 4)
+    assert not check(out).ok
+
+
+def test_samples_are_numbered_through_all_programs(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulate, "VECTOR_BYTES", 100)  # two vectors of 50 bytes in a program
+    program, _ = builds.open_folder(out)
+    inputs = builds.batch(program, None, 5)
+    firsts = [int(value) for value in next(iter(inputs.values())).reshape(5, -1)[:, 0]]
+    assert firsts.count(firsts[3]) == 1
+    edit(
+        out / "net.c", "    (void)arena;", f"    if (arena[0] == {firsts[3]})\n        return NET_OK;\n    (void)arena;"
+    )
+    result = emulate.verify(out, program, HOST, inputs)
+    assert result.first_difference is not None
+    assert (result.samples, result.first_difference.sample) == (5, 3)
+
+
+def test_a_write_behind_the_context_is_caught(out: Path) -> None:
+    edit(out / "net.c", "    return NET_OK;\n}", "    ((e8_s8 *)(ctx + 1))[3] = 7;\n    return NET_OK;\n}")
+    result = check(out)
+    assert (result.differing_bytes, result.guards_intact, result.ok) == (0, False, False)
+
+
+def test_a_status_that_is_not_ok_is_caught(out: Path) -> None:
+    edit(out / "net.c", "    return NET_OK;\n}", "    return NET_NO_CONTEXT;\n}")
+    assert not check(out).ok
+
+
+def test_a_run_that_depends_on_the_one_before_is_caught(out: Path) -> None:
+    edit(out / "net.c", "    e8_s8 *arena;", "    e8_s8 *arena;\n    static int runs;")
+    edit(out / "net.c", "    arena = ctx->arena.s8;", "    arena = ctx->arena.s8;\n    if (runs++ % 2) arena[0] ^= 64;")
+    assert not check(out).ok
+
+
+SPOILED = {
+    "nothing at all": '"$1" > /dev/null',
+    "nothing but its beginning": '"$1" | head -n 1',
+    "all but the last line": f'"$1" | head -n {LINES - 1}',
+    "all but the last line feed": '"$1" | head -c -1',
+    "a line less": '"$1" | sed 3d',
+    "a line twice": '"$1" | sed 4p',
+    "two lines exchanged": "\"$1\" | sed -n '2{h;d};4{p;g};p'",
+    "a byte less in a line": '"$1" | sed "4s/..$//"',
+    "a byte more in a line": '"$1" | sed "4s/$/00/"',
+    "a digit that is none": '"$1" | sed "2s/.$/g/"',
+    "another byte": "\"$1\" | sed '4s/0$/8/;t;4s/.$/0/'",
+    "another guard digit": '"$1" | sed "3s/1$/0/"',
+    "another model": '"$1" | sed "1s/net/bet/"',
+    "fewer vectors": '"$1" | sed "1s/4$/3/"',
+    "another checksum": "\"$1\" | sed '$s/0$/1/;t;$s/.$/0/'",
+}
+
+
+@pytest.mark.parametrize("script", SPOILED.values(), ids=SPOILED)
+def test_an_output_that_is_cut_or_altered_is_refused(out: Path, tmp_path: Path, script: str) -> None:
+    with pytest.raises(eightbit.EightbitError, match="output is cut or altered") as failed:
+        check(out, emulator(tmp_path, script))
+    assert failed.value.exit_status == 1
+    assert "expected" in failed.value.why
+
+
+def test_a_terminals_line_ends_colours_and_greetings_are_no_change(out: Path, tmp_path: Path) -> None:
+    coloured = "sed 's/^/\x1b[32m/;s/$/\x1b[0m\r/'"
+    assert check(out, emulator(tmp_path, f'echo loading; "$1" | {coloured}; echo bye')).ok
+
+
+def test_an_altered_byte_with_a_right_checksum_is_a_difference(out: Path) -> None:
+    edit(out / "net.c", "    return ctx->arena.s8 + ", "    return ctx->arena.s8 + 1 + ")
+    assert not check(out).ok
+
+
+def test_a_crash_is_an_answer_and_tells_the_last_words(out: Path, tmp_path: Path) -> None:
+    with pytest.raises(eightbit.EightbitError, match="crashes") as failed:
+        check(out, emulator(tmp_path, "echo FAULT; echo what happened >&2; exit 99"))
+    assert failed.value.exit_status == 1
+    assert all(word in failed.value.why for word in ("99", "FAULT", "what happened"))
+
+
+def test_a_program_that_ends_early_is_refused_whatever_its_status(out: Path) -> None:
+    edit(out / "net.c", '#include "net.h"', '#include "net.h"\n#include <stdlib.h>')
+    edit(out / "net.c", "    return NET_OK;\n}", "    exit(0);\n    return NET_OK;\n}")
+    with pytest.raises(eightbit.EightbitError, match="output is cut or altered"):
+        check(out)
+
+
+def test_a_hang_ends_and_leaves_no_process(out: Path, tmp_path: Path) -> None:
+    hangs = emulator(tmp_path, f"sleep 1000 & echo $! > {tmp_path}/pid; wait")
+    with pytest.raises(eightbit.EightbitError, match="does not end") as failed:
+        check(out, hangs, timeout=1)
+    assert failed.value.exit_status == 1
+    state = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+def test_a_program_for_another_machine_is_refused_before_it_runs(out: Path, tmp_path: Path) -> None:
+    never = replace(emulator(tmp_path, f"touch {tmp_path}/ran"), machine="S390")
+    with pytest.raises(eightbit.EightbitError, match="another machine") as failed:
+        check(out, never)
+    assert HOST.machine in failed.value.why
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("missing", ["cc", "ld", "run"])
+def test_a_missing_tool_names_its_packages(out: Path, missing: str) -> None:
+    chip = replace(HOST, **{missing: ("no-such-tool",) if missing == "run" else "no-such-tool"})
+    with pytest.raises(toolchain.MissingToolError, match="no program 'no-such-tool'") as failed:
+        check(out, chip)
+    assert failed.value.exit_status == 2
+    assert failed.value.hint == "apt install gcc an-emulator"
+
+
+def test_a_network_that_does_not_fit_the_memories_says_by_how_much(out: Path) -> None:
+    lines = ["region `RAM' overflowed by 100 bytes", "region `RAM' overflowed by 4 bytes"]
+    error = firmware.fitting(BuildError("x", why="\n".join(lines)), replace(HOST, board_ram=(0, 512)))
+    assert isinstance(error, eightbit.BudgetError)
+    assert (error.memory, error.needed, error.available) == ("RAM", 612, 512)
+
+
+def test_the_vectors_reach_the_program_but_no_result_does(out: Path, tmp_path: Path) -> None:
+    program, _ = builds.open_folder(out)
+    memory = simulate.memory(program, builds.batch(program, None, 1))
+    kit = firmware.prepare(tmp_path, out, program, HOST, False, ("-O2",))
+    image = firmware.link(kit, memory[program.inputs[0].tensor]).read_bytes()
+    assert memory[program.inputs[0].tensor].tobytes() in image
+    assert memory[program.outputs[0].tensor].tobytes() not in image
+
+
+def test_machines_are_read_from_the_file_itself(tmp_path: Path) -> None:
+    found = {}
+    for name, head in {
+        "big": b"\x7fELF\x02\x02" + bytes(12) + b"\x00\x16",
+        "little": b"\x7fELF\x01\x01" + bytes(12) + b"\x28\x00",
+        "unknown": b"\x7fELF\x01\x01" + bytes(12) + b"\x39\x30",
+        "web": b"\0asm\x01",
+        "short": b"\x7fELF\x01\x01",
+        "text": b"#!/bin/sh",
+    }.items():
+        (tmp_path / name).write_bytes(head)
+        found[name] = machine.name(tmp_path / name)
+    assert found == {"big": "S390", "little": "ARM", "unknown": "machine 12345", "web": "wasm", "short": "", "text": ""}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every emulated target: small networks of all operators, every row of every call, on its own processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+
+import eightbit
+from eightbit import on_target, target
+from emulators import emulated, needs_tools
+from models import model, node, samples, weights
+
+
+def mlp() -> onnx.ModelProto:
+    """The shape of a digits network: 64 -> 32 tanh -> 32 sigmoid -> 10 softmax."""
+    nodes = [
+        node("Flatten", "x", "f"),
+        node("Gemm", "f w a", "h"),
+        node("Tanh", "h", "i"),
+        node("Gemm", "i v b", "j"),
+        node("Sigmoid", "j", "k"),
+        node("Gemm", "k u c", "l"),
+        node("Softmax", "l", "y"),
+    ]
+    sizes = {"w": (64, 32), "v": (32, 32), "u": (32, 10), "a": (32,), "b": (32,), "c": (10,)}
+    return model(nodes, {"x": [1, 1, 8, 8]}, {"y": [1, 10]}, {k: weights(*s) / 3 for k, s in sizes.items()})
+
+
+def cnn() -> onnx.ModelProto:
+    """Every other kind of call: convolution, depthwise, residual, pools with borders, transpose at the end."""
+    nodes = [
+        node("Conv", "x w", "a", pads=[1, 1, 1, 1]),
+        node("Relu", "a", "b"),
+        node("Conv", "b d", "c", group=6, pads=[1, 1, 1, 1]),
+        node("Add", "b c", "s"),
+        node("AveragePool", "s", "e", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        node("MaxPool", "e", "y", kernel_shape=[2, 2]),
+    ]
+    consts = {"w": weights(6, 2, 3, 3), "d": weights(6, 1, 3, 3)}
+    return model(nodes, {"x": [1, 2, 12, 10]}, {"y": [1, 6, 5, 4]}, consts)
+
+
+NETWORKS = {"mlp": (mlp(), (1, 8, 8)), "cnn": (cnn(), (2, 12, 10))}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def out(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    proto, shape = NETWORKS[request.param]
+    build = eightbit.compile(proto, samples(*shape, count=16), name="net")
+    return build.write(tmp_path_factory.mktemp("target") / "out")
+
+
+@pytest.mark.parametrize("name", emulated())
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_every_row_of_every_call_has_the_simulators_bits(name: str, level: str, out: Path) -> None:
+    needs_tools(name)
+    result = on_target.verify_on(out, name, None, traced=True, cflags=(level,))
+    assert result.ok, result
+    assert result.machine == target.load(name).machine
+
+
+def test_a_build_for_the_target_runs_as_it_lies_there_and_one_for_another_is_emitted_again(tmp_path: Path) -> None:
+    name = "cortex-m4"
+    needs_tools(name)
+    proto, shape = NETWORKS["mlp"]
+    for built_for, runs in ((name, False), ("generic", True)):
+        build = eightbit.compile(proto, samples(*shape, count=16), name="net", target=built_for)
+        out = build.write(tmp_path / built_for)
+        (out / "net.c").write_text("#error this file is compiled\n")
+        if runs:
+            assert on_target.verify_on(out, name, None).ok
+        else:
+            with pytest.raises(eightbit.EightbitError, match="does not compile"):
+                on_target.verify_on(out, name, None)
+
+
+def test_a_network_that_does_not_fit_says_the_bytes_needed_and_there(tmp_path: Path) -> None:
+    needs_tools("microbit")
+    only = [node("Conv", "x w", "y", pads=[1, 1, 1, 1])]
+    proto = model(only, {"x": [1, 1, 85, 85]}, {"y": None}, {"w": weights(1, 1, 3, 3)})
+    build = eightbit.compile(proto, samples(1, 85, 85), name="net")
+    tensors = build.layout.arena_bytes
+    with pytest.raises(eightbit.BudgetError) as refused:
+        on_target.verify_on(build.write(tmp_path / "out"), "microbit", None)
+    assert (refused.value.memory, refused.value.available) == ("RAM", 16384)
+    assert tensors < 16384 < tensors + 2048 < refused.value.needed < tensors + 2048 + 1024  # stack, guards and buffers
+
+
+def test_a_target_without_an_emulator_runs_on_the_host(out: Path) -> None:
+    result = on_target.verify_on(out, "generic", None)
+    assert (result.ok, result.target, result.emulator) == (True, "generic", "")

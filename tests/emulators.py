@@ -19,7 +19,7 @@ def everything() -> bool:
 
 def emulated() -> list[str]:
     """The targets that continuous integration runs."""
-    return [name for name in target.names() if target.load(name).ci]
+    return [name for name in target.names() if target.load(name).emulated and target.load(name).ci]
 
 
 def needs_tools(name: str) -> None:

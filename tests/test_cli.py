@@ -16,7 +16,7 @@ import onnx
 import pytest
 from click.testing import CliRunner, Result
 
-from eightbit import cli, lower, ops, pipeline, target
+from eightbit import cli, lower, ops, pipeline, resources, target
 from models import dense, model, node, one, samples
 
 COMMANDS = ("audit", "compile", "verify", "evaluate", "export", "targets", "ops")
@@ -243,7 +243,53 @@ def refused_with_folder(*arguments: str | Path, status: int) -> dict[str, str]:
     return dict(json.loads(result.stdout)["error"])
 
 
-@pytest.mark.parametrize("options", [["--cc", "no-such-cc"], ["--samples", "none.npz"], ["--samples", "dense.onnx"]])
+@pytest.fixture
+def two_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine, and a chip that nothing emulates."""
+    for name, more in (("generic", "ci = true"), ("chip", "ram_bytes = 512")):
+        (tmp_path / f"{name}.toml").write_text(f'summary = "Some chip."\nisa = ["ref"]\n{more}\n')
+    monkeypatch.setattr(resources, "targets", lambda: tmp_path)
+
+
+@pytest.mark.usefixtures("two_targets")
+def test_verify_on_all_targets_prints_a_row_each(out: Path) -> None:
+    rows = answer("verify", out, "--target", "all")["targets"]
+    assert [(row["target"], row["status"], row["differing_bytes"]) for row in rows] == [
+        ("chip", "not run", 0),
+        ("generic", "same", 0),
+    ]
+    assert rows[1]["compared_bytes"] > 0
+    result = run("verify", out, "--target", "all")
+    assert result.exit_code == 0
+    assert all(word in result.stdout for word in ("chip", "not run", "generic", "same", "0 of"))
+
+
+@pytest.mark.usefixtures("two_targets")
+def test_verify_on_all_targets_says_no_where_one_does(out: Path) -> None:
+    (out / "dense.c").write_text("#error this file is compiled")
+    assert [row["status"] for row in answer("verify", out, "--target", "all", status=1)["targets"]] == [
+        "not run",
+        "fails",
+    ]
+
+
+@pytest.mark.usefixtures("two_targets")
+def test_verify_on_a_target_that_nothing_runs_is_refused(out: Path) -> None:
+    error = refused("verify", out, "--target", "chip")
+    assert "portable by construction only" in error["why"]
+    assert "--log" in error["hint"]
+
+
+def test_verify_on_this_machine_may_be_asked_for_by_name(out: Path) -> None:
+    document = answer("verify", out, "--target", "generic")
+    assert (document["target"], document["emulator"], document["differing_bytes"]) == ("generic", "", 0)
+    assert document["machine"]
+
+
+OPTIONS = ["--cc no-such-cc", "--samples none.npz", "--samples dense.onnx", "--target z80", "--target generic --cc gcc"]
+
+
+@pytest.mark.parametrize("options", [line.split() for line in OPTIONS], ids=OPTIONS)
 def test_verify_with_wrong_options_is_refused(folder: Path, options: list[str]) -> None:
     refused("verify", folder / "out", *(str(folder / o) if o.endswith((".npz", ".onnx")) else o for o in options))
 

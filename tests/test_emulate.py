@@ -15,7 +15,7 @@ import pytest
 
 import eightbit
 from eightbit import build as builds
-from eightbit import emulate, firmware, machine, simulate, target, toolchain
+from eightbit import emulate, firmware, machine, on_target, resources, simulate, target, toolchain
 from eightbit.errors import BuildError
 from models import conv_relu, samples
 
@@ -218,3 +218,47 @@ def test_machines_are_read_from_the_file_itself(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(head)
         found[name] = machine.name(tmp_path / name)
     assert found == {"big": "S390", "little": "ARM", "unknown": "machine 12345", "web": "wasm", "short": "", "text": ""}
+
+
+# --- all targets ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of targets of one's own."""
+    folder = tmp_path / "targets"
+    folder.mkdir()
+    boards = resources.boards()
+    monkeypatch.setattr(resources, "targets", lambda: folder)
+    monkeypatch.setattr(resources, "boards", lambda: boards)
+    (folder / "generic.toml").write_text('summary = "Any."\nisa = ["ref"]\n')
+    return folder
+
+
+def put_target(folder: Path, name: str, script: str, more: str = "") -> None:
+    run = emulator(folder, script).run[0]
+    Path(run).rename(folder / f"{name}.sh")
+    (folder / f"{name}.toml").write_text(
+        f'summary = "A chip."\nisa = ["ref"]\ncc = "gcc"\nboard = "hosted"\nrun = ["{folder / name}.sh", "{{elf}}"]\n'
+        f'machine = "{HOST.machine}"\npackages = ["an-emulator"]\n{more}'
+    )
+
+
+def test_all_targets_give_a_row_each(out: Path, targets: Path) -> None:
+    put_target(targets, "good", '"$1"')
+    put_target(targets, "small", '"$1"', "ram_bytes = 16\n")
+    put_target(targets, "cut", '"$1" | head -n 2')
+    put_target(targets, "bare", '"$1"', 'ld = "no-such-tool"\n')
+    rows = {row.target: row for row in on_target.verify_all(out, None, False, ("-O1",))}
+    assert list(rows) == ["bare", "cut", "generic", "good", "small"]
+    assert {name: row.status for name, row in rows.items()} == {
+        "bare": "no tools",
+        "cut": "fails",
+        "generic": "not run",
+        "good": "same",
+        "small": "too small",
+    }
+    assert [row.target for row in rows.values() if not row.ok] == ["cut"]
+    assert (rows["good"].compared_bytes, rows["good"].machine) == (4 * 2 * 27, HOST.machine)
+    assert rows["small"].why == "80 bytes of RAM needed, 16 available"
+    assert "an-emulator" in rows["bare"].why

@@ -7,7 +7,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,9 @@ def compile_command(
 @main.command("verify")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--samples", "sample_file", type=click.Path(path_type=Path), help="[default: seeded vectors]")
-@click.option("--target", "target_name", help="Run it on this target, in its emulator. [default: on the host]")
+@click.option(
+    "--target", "target_name", help="Run on this target, in its emulator; `all`: on each. [default: the host]"
+)
 @click.option("--layers", is_flag=True, help="With --target: compare every row of every call too, not just outputs.")
 @click.option("--cc", help="Host C compiler. [default: gcc]")
 @click.option("--cflags", default=" ".join(toolchain.DEFAULT_FLAGS), show_default=True, help="Optimisation flags.")
@@ -161,6 +164,8 @@ def verify_command(
             why=f"target {target_name} is built with its own",
             hint="leave out one of the two",
         )
+    if target_name == "all":
+        return _verify_all(folder, sample_file, layers, flags, as_json)
     with LOG.status("running"):
         if target_name is None:
             result = builds.verify_folder(folder, sample_file, cc or "gcc", flags)
@@ -168,6 +173,25 @@ def verify_command(
             result = on_target.verify_on(folder, target_name, sample_file, layers, flags)
     show(result.json(), as_json, "the same bits" if result.ok else "the bits differ")
     return 0 if result.ok else 1
+
+
+def _verify_all(folder: Path, sample_file: Path | None, layers: bool, flags: Sequence[str], as_json: bool) -> int:
+    """One row for each target; those that are too small or whose tools are missing are listed, and no failure."""
+    rows = []
+    with LOG.status("running") as status:
+        for row in on_target.verify_all(folder, sample_file, layers, flags):
+            rows.append(row)
+            status.update(f"after {row.target}")
+    if as_json:
+        click.echo(json.dumps({"targets": [asdict(row) for row in rows]}))
+    else:
+        table = Table("target", "machine", "result", "differing bytes", "why")
+        table.columns[0].no_wrap = True
+        for row in rows:
+            counts = f"{row.differing_bytes:,} of {row.compared_bytes:,}" if row.compared_bytes else ""
+            table.add_row(row.target, row.machine, row.status, counts, escape(row.why))
+        OUT.print(table)
+    return 0 if all(row.ok for row in rows) else 1
 
 
 @main.command("evaluate")

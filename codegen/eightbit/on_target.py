@@ -1,15 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verify a build on a target that it may not have been made for: emitted for it, built, emulated, compared."""
+"""Verify a build on targets that it may not have been made for: emitted for them, built, emulated, compared."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from eightbit import build as builds
 from eightbit import emulate, pipeline, samples, target, toolchain, vectors, verify
 from eightbit.compare import VerifyResult
+from eightbit.errors import BudgetError, BuildError, InputError
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one of all targets said. `status`: same, differs, fails, too small, no tools, or not run."""
+
+    target: str
+    status: str
+    machine: str
+    compared_bytes: int
+    differing_bytes: int
+    why: str
+
+    @property
+    def ok(self) -> bool:
+        """A network that does not fit, and a tool that is not there, are no answer to whether the bits are the same."""
+        return self.status not in {"differs", "fails"}
 
 
 def verify_on(
@@ -21,9 +40,16 @@ def verify_on(
 ) -> VerifyResult:
     """Run the program of folder `out` on a target; where it is the one it was built for, its files as they lie there.
 
-    Without samples, on as many seeded vectors as the self-test has. A target without an emulator runs on the host.
+    Without samples, on as many seeded vectors as the self-test has.
     """
     chosen = target.load(target_name)
+    if not chosen.runs:
+        raise InputError(
+            f"programs for {chosen.name} cannot be run here",
+            where="--target",
+            why="no emulator is known for it: it is portable by construction only",
+            hint="leave out --target to run on this machine, or read a log of the board's self-test with --log",
+        )
     program, own = builds.open_folder(out)
     inputs = builds.batch(program, x, vectors.COUNT)
     with tempfile.TemporaryDirectory(prefix="eightbit-target-") as temporary:
@@ -34,3 +60,36 @@ def verify_on(
         if chosen.emulated:
             return emulate.verify(folder, program, chosen, inputs, traced, cflags)
         return verify.verify(folder, program, chosen, inputs, "gcc", cflags)
+
+
+def verify_all(
+    out: str | Path, x: samples.Source | None, traced: bool, cflags: Sequence[str], names: Sequence[str] = ()
+) -> Iterator[Row]:
+    """`verify_on` for every target, or those named, one row each."""
+    for name in names or target.names():
+        chosen = target.load(name)
+        if not chosen.runs:
+            yield _unanswered(chosen, "not run", "no emulator: portable by construction only")
+            continue
+        try:
+            yield _row(verify_on(out, name, x, traced, cflags))
+        except BudgetError as error:
+            sizes = f"{error.needed:,} bytes of {error.memory} needed, {error.available:,} available"
+            yield _unanswered(chosen, "too small", sizes)
+        except BuildError as error:
+            yield _unanswered(chosen, "fails", f"{error.what}: {error.why}")
+        except toolchain.MissingToolError as error:
+            yield _unanswered(chosen, "no tools", f"{error.tool} is missing: {error.hint}")
+
+
+def _unanswered(chosen: target.Target, status: str, why: str) -> Row:
+    return Row(chosen.name, status, chosen.machine, 0, 0, why)
+
+
+def _row(result: VerifyResult) -> Row:
+    first, why = result.first_difference, "" if result.guards_intact else "guard bytes changed; "
+    if first is not None:
+        why += f"sample {first.sample}, {first.call} row {first.row} element {first.element}: "
+        why += f"expected {first.expected}, got {first.got}"
+    status = "same" if result.ok else "differs"
+    return Row(result.target, status, result.machine, result.compared_bytes, result.differing_bytes, why)

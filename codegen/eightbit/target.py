@@ -46,6 +46,11 @@ class Target:
     def emulated(self) -> bool:
         return self.board != ""
 
+    @property
+    def runs(self) -> bool:
+        """In an emulator, or, where it is any machine, on this one; all others are portable by construction only."""
+        return self.emulated or self.ci
+
 
 COUNTS = ("", "plugin", "simavr", "mspdebug")
 STANDARDS = ("c99", "gnu99")
@@ -95,7 +100,7 @@ def read(path: Path) -> Target:
 def _finding(found: Target, table: Mapping[str, Any]) -> str:
     """What is wrong with values that have the right types."""
     missing = [key for key in EMULATED if key not in table]
-    if missing and set(table) - {"summary", "isa", "ram_bytes", "flash_bytes"}:
+    if missing and set(table) - {"summary", "isa", "ram_bytes", "flash_bytes", "ci"}:
         return f"a target that is emulated needs {', '.join(missing)} too"
     choices: dict[str, Sequence[str]] = {"std": STANDARDS, "count": COUNTS}
     if found.emulated:

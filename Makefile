@@ -5,18 +5,21 @@ PYTHON := .venv/bin/python
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 ARGS ?=
 
-.PHONY: help demo test check
+.PHONY: help demo test check toolchains
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 help: ## show this text
-	@grep -hE '^[a-z]+: .*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z]+: .*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 20
 
 demo: .venv/ready-demo ## compile, verify and evaluate examples/digits
 	@$(PYTHON) examples/digits/demo.py
 
 test: .venv/ready-test ## run the tests (ARGS="tests/test_fixed.py -k shift" for a part)
 	@$(PYTHON) -m pytest -n $(JOBS) $(ARGS)
+
+toolchains: ## install the compilers and emulators of all targets that CI runs (Debian or Ubuntu, 2 GB)
+	@tools/setup.sh toolchains
 
 check: .venv/ready-check ## ruff, mypy and clang-format: change nothing, say what is wrong
 	@$(PYTHON) -m ruff check .

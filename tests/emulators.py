@@ -10,6 +10,7 @@ import pytest
 from eightbit import emulate, target, toolchain
 
 VARIABLE = "EIGHTBIT_TARGETS"
+LEFT_OUT = "left out, its tools are missing: target"
 
 
 def everything() -> bool:
@@ -29,4 +30,9 @@ def needs_tools(name: str) -> None:
     except toolchain.MissingToolError as error:
         if everything():
             raise
-        pytest.skip(f"target {name} did not run: {error.tool} is missing (apt install {' '.join(error.packages)})")
+        pytest.skip(f"{LEFT_OUT} {name} ({error.tool}: {error.hint}, or make toolchains)")
+
+
+def left_out(report: pytest.TestReport) -> bool:
+    """Whether a skipped test is one that `needs_tools` left out."""
+    return LEFT_OUT in str(report.longrepr)

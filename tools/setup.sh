@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Prepare a checkout for `make demo`, `make test` or `make check`: Debian packages where missing, then .venv.
-# Usage: tools/setup.sh demo|test|check. Exit status 2 when something is missing that it may not install.
+# `toolchains`: the compilers and emulators of all targets that CI runs, and no .venv.
+# Usage: tools/setup.sh demo|test|check|toolchains. Exit status 2 when something is missing that it may not install.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 goal=${1:-}
@@ -57,6 +58,19 @@ need_test_compilers() {
     has simavr || missing+=(simavr)
 }
 
+# What targets/*.toml name; said in full, since it is large.
+need_toolchains() {
+    has dpkg-query || fail "cannot tell which packages are there" "there is no dpkg-query: this is no Debian or Ubuntu" \
+        "install by hand what targets/*.toml name under packages"
+    local package wanted
+    wanted=$("$python" tools/packages.py)
+    for package in $wanted; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    done
+    say "the emulated targets need ${wanted//$'\n'/ }"
+    [ ${#missing[@]} -gt 0 ] || say "all of them are there"
+}
+
 # The package carries clang's major version in its name, so clang has to be there first.
 need_sanitizers() {
     builds clang string.h -fsanitize=address,undefined ||
@@ -82,6 +96,7 @@ install_missing() {
         apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
         install -y --no-install-recommends "${missing[@]}" >/dev/null ||
         fail "apt-get could not install ${missing[*]}" "its message is above" "$hint"
+    say "installed ${#missing[@]} packages"
     missing=()
 }
 
@@ -97,9 +112,14 @@ python_packages() {
 }
 
 case $goal in
-demo | test | check) find_python ;;
-*) fail "no set of tools named '$goal'" "there are three" "tools/setup.sh demo|test|check" ;;
+demo | test | check | toolchains) find_python ;;
+*) fail "no set of tools named '$goal'" "there are four" "tools/setup.sh demo|test|check|toolchains" ;;
 esac
+if [ "$goal" = toolchains ]; then
+    need_toolchains
+    install_missing
+    exit
+fi
 need_python
 [ "$goal" = check ] || need_host_compiler
 [ "$goal" != test ] || need_test_compilers

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +21,7 @@ from eightbit.errors import InputError
 from eightbit.fixed import Int8
 from eightbit.plan import Layout
 from eightbit.program import Program
+from eightbit.rescale import Rescale
 from eightbit.schedule import Schedule
 from eightbit.select import Selection
 
@@ -75,6 +77,11 @@ class Build:
             found["calibration.json"] = self.calibration.json()
         return found
 
+    @cached_property
+    def rescales(self) -> tuple[Rescale, ...]:
+        """What every sum of tensors with unequal scales costs."""
+        return ops.rescales(self.program)
+
     def report(self) -> dict[str, Any]:
         """The figures of the build, in bytes and multiply-accumulates."""
         layout = self.layout
@@ -95,6 +102,7 @@ class Build:
             "macs": macs,
             "macs_model": self.program.macs_model or macs,
             "calls": len(self.selection.kernels),
+            "rescales": [found.json() for found in self.rescales],
             "notes": list(self.notes),
         }
 

@@ -132,7 +132,10 @@ def compile_command(
         recipe = Recipe(equalize=not no_equalize, activation_correction=not no_activation_correction)
         build = pipeline.compile_model(model, calibration, target_name, name, dump, recipe)
         build.write(output)
-    show(build.report() | {"output": str(output)}, as_json, f"{build.emission.name} -> {output}")
+    document = build.report() | {"output": str(output)}
+    if not as_json:
+        document["rescales"] = [str(found) for found in build.rescales]
+    show(document, as_json, f"{build.emission.name} -> {output}")
     return 0
 
 

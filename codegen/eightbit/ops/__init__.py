@@ -7,8 +7,10 @@ import importlib
 import pkgutil
 from functools import cache
 
+from eightbit.fixed import S8_MAX, S8_MIN
 from eightbit.ops.opdef import OpDef
-from eightbit.program import Program
+from eightbit.program import Call, Program, hull
+from eightbit.rescale import Rescale
 
 
 @cache
@@ -30,3 +32,15 @@ def get(name: str) -> OpDef:
 def total_macs(program: Program) -> int:
     """Multiply-accumulates of one inference, padding taps included."""
     return sum(get(c.op).macs(c, program.tensors[c.output].shape) for c in program.calls)
+
+
+def rescales(program: Program) -> tuple[Rescale, ...]:
+    """What every call costs that brings tensors of unequal scales to one, for values within the proven ranges."""
+    held = {call.output: hull(call.proof.range) for call in program.calls if call.proof is not None}
+
+    def of(call: Call) -> Rescale | None:
+        ranges = [held.get(name, (S8_MIN, S8_MAX)) for name in call.inputs]
+        tensors = [program.tensors[name] for name in call.inputs]
+        return get(call.op).rescale(call, ranges, tensors, program.tensors[call.output])
+
+    return tuple(found for call in program.calls if (found := of(call)) is not None)

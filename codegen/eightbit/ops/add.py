@@ -13,6 +13,7 @@ from eightbit.cfields import S16, S32
 from eightbit.fixed import Int8, SumTerms, sum_terms, weighted_sum
 from eightbit.ops.opdef import Rising
 from eightbit.program import Call, Shape, Tensor
+from eightbit.rescale import Ends, Rescale, cost
 
 if TYPE_CHECKING:
     from eightbit.export import QdqGraph
@@ -43,12 +44,19 @@ class Add(Rising):
 
     def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:
         p = call.params
-        summed = SumTerms(p.mult_a, p.mult_b, p.sum_c, p.sum_rshift)
         a, b = (x.astype(np.int64) for x in inputs)
-        return weighted_sum(a, b, summed, p.act_min, p.act_max)
+        return weighted_sum(a, b, self._terms(call), p.act_min, p.act_max)
 
     def out_shape(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> Shape | None:
         return ins[0].shape
+
+    def rescale(self, call: Call, ranges: Sequence[Ends], ins: Sequence[Tensor], out: Tensor) -> Rescale:
+        p = call.params
+        return cost(call.name, ins, out, ranges, self._terms(call), (p.act_min, p.act_max))
+
+    def _terms(self, call: Call) -> SumTerms:
+        p = call.params
+        return SumTerms(p.mult_a, p.mult_b, p.sum_c, p.sum_rshift)
 
     def check(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> list[str]:
         p, found = call.params, []
@@ -56,7 +64,7 @@ class Add(Rising):
             found.append("inputs and output must have one shape and be stored as HWC")
         if out.shape[1:] != (p.w, p.ch):
             found.append(f"params are for rows of {p.w}x{p.ch}")
-        if SumTerms(p.mult_a, p.mult_b, p.sum_c, p.sum_rshift) != terms(ins[0], ins[1], out):
+        if self._terms(call) != terms(ins[0], ins[1], out):
             found.append("multipliers, shift and constant do not follow from the scales")
         return found
 

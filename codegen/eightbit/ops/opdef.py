@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64
 from eightbit.program import Call, Pairs, Shape, Tensor
+from eightbit.rescale import Ends, Rescale
 
 if TYPE_CHECKING:
     from eightbit.export import QdqGraph
@@ -126,6 +127,10 @@ class OpDef(ABC):
 
     def weight_scale(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> tuple[Fraction, ...] | None:
         """Per channel, the scale of constant weights that multipliers and shifts define; None: it has none."""
+        return None
+
+    def rescale(self, call: Call, ranges: Sequence[Ends], ins: Sequence[Tensor], out: Tensor) -> Rescale | None:
+        """What bringing inputs within `ranges` to one scale costs; None: the call does no such thing."""
         return None
 
     def check(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> list[str]:

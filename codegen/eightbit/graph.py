@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+INTEGERS = {"UINT8": (0.0, 255.0), "INT8": (-128.0, 127.0)}  # types that inputs may have, and what they hold
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A float network: nodes in execution order, constants folded, every shape known (batch 1 included)."""
+    """A float network: nodes in execution order, constants folded, every shape known (batch 1 included).
+
+    `integers`: the inputs that hold nothing else, with the type they have in the file, a key of INTEGERS.
+    """
 
     name: str
     inputs: tuple[str, ...]
@@ -45,6 +50,7 @@ class Graph:
     types: Mapping[str, str]
     opset: int
     model: bytes
+    integers: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def readers(self) -> dict[str, list[Node]]:
@@ -73,7 +79,9 @@ class Graph:
 def text(graph: Graph) -> str:
     """A readable listing, one line per node."""
     lines = [f"graph {graph.name!r} opset {graph.opset}"]
-    lines += [f"input {value!r} {list(graph.shapes[value])}" for value in graph.inputs]
+    for value in graph.inputs:
+        kind = f" {graph.integers[value].lower()}" if value in graph.integers else ""
+        lines.append(f"input {value!r} {list(graph.shapes[value])}{kind}")
     lines += [f"const {name!r} {list(array.shape)} {array.dtype}" for name, array in graph.consts.items()]
     for node in graph.nodes:
         attributes = ", ".join(f"{key}={_short(value)}" for key, value in sorted(node.attributes.items()))

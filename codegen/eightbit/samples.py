@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eightbit.errors import InputError, reason
+from eightbit.graph import INTEGERS, Graph
 
 LABELS = "labels"
 Source = str | Path | Mapping[str, ArrayLike] | ArrayLike
@@ -32,6 +33,15 @@ class Samples:
     def first(self, count: int) -> Samples:
         labels = None if self.labels is None else self.labels[:count]
         return Samples({k: v[:count] for k, v in self.arrays.items()}, labels, min(count, self.count))
+
+
+def of_graph(graph: Graph, source: Source) -> Samples:
+    """Samples for the inputs of a float graph, checked."""
+    found = read(source, {name: graph.shapes[name] for name in graph.inputs})
+    where = str(source) if isinstance(source, str | Path) else "samples"
+    for name, kind in graph.integers.items():
+        _check_integers(name, found.arrays[name], kind, where)
+    return found
 
 
 def read(source: Source, shapes: Mapping[str, tuple[int, ...]]) -> Samples:
@@ -122,6 +132,18 @@ def _fit(name: str, array: NDArray[Any], shape: tuple[int, ...], where: str) -> 
             hint="remove or repair such samples: ranges are measured on them",
         )
     return values
+
+
+def _check_integers(name: str, values: NDArray[np.float32], kind: str, where: str) -> None:
+    low, high = INTEGERS[kind]
+    wrong = values[(values != np.rint(values)) | (values < low) | (values > high)]
+    if wrong.size:
+        raise InputError(
+            f"samples of input {name!r} are not {kind.lower()}",
+            where=where,
+            why=f"the model's input holds integers of {low:g} to {high:g}, and {wrong[0]} occurs",
+            hint="save what the model is given, before any scaling",
+        )
 
 
 def _labels(labels: NDArray[Any] | None, count: int, where: str) -> NDArray[np.int64] | None:

@@ -6,6 +6,7 @@ Example: Conv -> BatchNormalization -> Relu with a Shape/Gather/Reshape chain be
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import onnx
@@ -16,6 +17,7 @@ from onnxscript.optimizer import fold_constants
 from eightbit.errors import InputError, reason
 from eightbit.fold import fold_batch_normalization, fold_biases, remove_identities
 from eightbit.graph import Graph, Node
+from eightbit.integers import make_float
 from eightbit.load import Loaded
 from eightbit.padding import make_explicit
 
@@ -28,6 +30,7 @@ def simplify(loaded: Loaded) -> Graph:
         model = loaded.model.clone()
         common.InlinePass()(model)
         model = fold_all(model)
+        integers = make_float(model)
         remove_identities(model)
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         fold_biases(model)
@@ -38,7 +41,7 @@ def simplify(loaded: Loaded) -> Graph:
         del proto.graph.value_info[:]
         make_explicit(proto)
         proto = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
-        return freeze(proto, loaded.name)
+        return replace(freeze(proto, loaded.name), integers=integers)
     except Exception as error:  # onnx_ir, onnxscript and onnx raise what they like
         raise InputError(
             "the model cannot be simplified",

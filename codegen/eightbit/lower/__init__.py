@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from eightbit.graph import Graph, Node
+from eightbit.graph import INTEGERS, Graph, Node
 from eightbit.lower.rule import Rule
 
 __all__ = ["Rule", "all_rules", "refusals", "rule"]
@@ -36,10 +36,17 @@ def rule(node: Node) -> Rule:
 
 def refusals(graph: Graph) -> list[tuple[str, str]]:
     """(where, why) of every obstacle in a graph, all at once, each where it arises."""
-    found = [(f"model input {v!r}", _value_refusal(graph, v)) for v in graph.inputs]
+    found = [(f"model input {v!r}", _input_refusal(graph, v)) for v in graph.inputs]
     found += [(f"model output {v!r}", _output_refusal(graph, v)) for v in graph.outputs]
     found += [(node.label, _node_refusal(graph, node)) for node in graph.nodes]
     return [(where, why) for where, why in dict.fromkeys(found) if why]
+
+
+def _input_refusal(graph: Graph, value: str) -> str:
+    if graph.types.get(value) in INTEGERS:  # those that could be float are
+        kind = graph.types[value].lower()
+        return f"{value!r} is of type {kind}; only a Cast to float, and what moves elements before it, may read it"
+    return _value_refusal(graph, value)
 
 
 def _output_refusal(graph: Graph, value: str) -> str:

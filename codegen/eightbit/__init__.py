@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from eightbit import input_ranges as _input_ranges
 from eightbit import load as _load
 from eightbit import metrics as _metrics
 from eightbit import pipeline as _pipeline
@@ -34,20 +35,22 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
     name: str | None = None,
     equalize: bool = True,
     activation_correction: bool = True,
+    input_range: _input_ranges.Given = None,
 ) -> Build:
     """Compile a model to fixed-point C.
 
     `model`: a path to .onnx (or to a build's program.txt), its bytes, or an onnx.ModelProto. `samples`: about 100
     typical inputs as .npz, dictionary or array (float32 [n, ...] per input, without the batch axis), or the path of a
     calibration.json. `equalize`, `activation_correction`: steps of the quantisation that may be left out where samples
-    are given. Raises EightbitError, whose text says what, where, why and what to do.
+    are given. `input_range`: (low, high) of the only input, or a dictionary by input name; inputs without one get what
+    the samples have, and exactly 0..255 or 0..1 where that is near. Raises EightbitError, whose text says what, where,
+    why and what to do.
     """
     recipe = _Recipe(equalize=equalize, activation_correction=activation_correction)
-    return _pipeline.compile_model(model, samples, target, name, recipe=recipe)
+    return _pipeline.compile_model(model, samples, target, name, recipe=recipe, input_range=input_range)
 
 
 def evaluate(build: Build, model: _pipeline.Source, samples: _samples.Source) -> dict[str, Any]:
     """Float accuracy, fixed-point accuracy, agreement and SQNR of a build on samples (with `labels`)."""
     graph = _pipeline.float_graph(_load.load(model))
-    given = _samples.read(samples, {value: graph.shapes[value] for value in graph.inputs})
-    return _metrics.evaluate(graph, build.program, given)
+    return _metrics.evaluate(graph, build.program, _samples.of_graph(graph, samples))

@@ -21,7 +21,7 @@ from rich.table import Table
 from eightbit import audit as auditor
 from eightbit import build as builds
 from eightbit import export as exporter
-from eightbit import load, lower, metrics, on_target, ops, pipeline, samples, target, toolchain
+from eightbit import input_ranges, load, lower, metrics, on_target, ops, pipeline, samples, target, toolchain
 from eightbit.errors import EightbitError, InputError, reason
 from eightbit.recipe import Recipe
 
@@ -106,6 +106,13 @@ def main() -> None:
 @click.option("--target", "target_name", default="generic", show_default=True, help="See `eightbit targets`.")
 @click.option("--name", help="Prefix of all C symbols and files. [default: the file's stem up to its first dot]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("out"), show_default=True)
+@click.option(
+    "--input-range",
+    "input_range",
+    multiple=True,
+    metavar="[NAME=]LO,HI",
+    help="The range of an input, whatever the samples have. 0,255 or 0,1 for pixels. Once per input.",
+)
 @click.option("--no-equalize", is_flag=True, help="Leave out the equalisation of channels.")
 @click.option("--no-activation-correction", is_flag=True, help="Leave out the correction of means after activations.")
 @click.option("--dump-after", type=click.Choice(pipeline.STAGES), help="Also print what this stage gave.")
@@ -116,6 +123,7 @@ def compile_command(
     target_name: str,
     name: str | None,
     output: Path,
+    input_range: tuple[str, ...],
     no_equalize: bool,
     no_activation_correction: bool,
     dump_after: str | None,
@@ -130,7 +138,8 @@ def compile_command(
 
     with LOG.status("loading") as status:
         recipe = Recipe(equalize=not no_equalize, activation_correction=not no_activation_correction)
-        build = pipeline.compile_model(model, calibration, target_name, name, dump, recipe)
+        ranges = input_ranges.parse(input_range) or None
+        build = pipeline.compile_model(model, calibration, target_name, name, dump, recipe, ranges)
         build.write(output)
     document = build.report() | {"output": str(output)}
     if not as_json:
@@ -221,7 +230,7 @@ def evaluate_command(
             program, _ = builds.open_folder(folder)
         else:
             program = pipeline.compile_model(model, calibration).program
-        given = samples.read(sample_file, {value: graph.shapes[value] for value in graph.inputs})
+        given = samples.of_graph(graph, sample_file)
         metrics.check_same_model(graph, program)
         result = metrics.METRICS[metric](graph, program, given)
     show(result, as_json, f"{model} on {sample_file}")

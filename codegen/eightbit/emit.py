@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 
 from eightbit import cstruct, ctext, ops, resources, simulate, vectors
+from eightbit.input_ranges import pixel_value
 from eightbit.intervals import accumulator_bits
 from eightbit.kernels.kernel import Kernel
 from eightbit.names import comment, model_identifier, unique_identifiers
@@ -134,6 +135,7 @@ def ports(program: Program, given: tuple[Port, ...], layout: Layout, kind: str) 
                 "dims": ", ".join(map(str, port.shape)) or "1",
                 "rank": max(1, len(port.shape)),
                 "size": tensor.size,
+                "pixel": pixel_value(tensor) if kind == "input" else "",
                 "scale": ctext.float_literal(tensor.scale),
                 "zero_point": tensor.zero_point,
                 "offset": layout.places[tensor.name].offset,

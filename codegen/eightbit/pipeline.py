@@ -14,7 +14,7 @@ from typing import Any
 
 import onnx
 
-from eightbit import calibrate, check, emit, graph, load, lower, ops, plan, program_text, samples, target
+from eightbit import calibrate, check, emit, graph, input_ranges, load, lower, ops, plan, program_text, samples, target
 from eightbit.build import Build
 from eightbit.errors import BudgetError, InputError
 from eightbit.optimize import optimize
@@ -42,30 +42,44 @@ def compile_model(
     name: str | None = None,
     dump: Dump = ignore,
     recipe: Recipe = DEFAULT,
+    input_range: input_ranges.Given = None,
 ) -> Build:
     """Compile a float ONNX model (with samples or a calibration.json), or a saved program.txt."""
     chosen = target.load(target_name)
     if isinstance(model, str | Path) and Path(model).suffix == ".txt":
+        if input_range is not None:
+            raise _settled(str(model), "--input-range", "the scales of a program are part of it")
         program = program_text.load_program(model)
         return back_end(replace(program, name=name or program.name), None, (), chosen, dump)
-    return back_end(*front_end(model, calibration, name, dump, recipe), chosen, dump)
+    return back_end(*front_end(model, calibration, name, dump, recipe, input_range), chosen, dump)
 
 
 def front_end(
-    model: Source, calibration: samples.Source | None, name: str | None, dump: Dump, recipe: Recipe = DEFAULT
+    model: Source,
+    calibration: samples.Source | None,
+    name: str | None,
+    dump: Dump,
+    recipe: Recipe = DEFAULT,
+    input_range: input_ranges.Given = None,
 ) -> tuple[Program, calibrate.Calibration, tuple[str, ...]]:
     """ONNX -> optimised Program."""
     loaded = load.load(model, name)
     dump("load", "\n".join([f"model {loaded.name!r}", *loaded.notes]) + "\n")
     simple = float_graph(loaded)
     dump("simplify", graph.text(simple))
-    found = learn(simple, calibration, recipe)
+    found = learn(simple, calibration, recipe, input_range)
     dump("calibrate", found.json())
     whole = _checked(quantize(simple, found), "quantize")
     dump("quantize", program_text.print_program(whole))
     program = _checked(optimize(whole), "optimize")
     dump("optimize", program_text.print_program(program))
-    return program, found, (*loaded.notes, *_equalised(found), *_left_out(whole, program))
+    return program, found, (*loaded.notes, *_pixels(program), *_equalised(found), *_left_out(whole, program))
+
+
+def _pixels(program: Program) -> list[str]:
+    """Which inputs take the pixels of a camera."""
+    values = {port.name: input_ranges.pixel_value(program.tensors[port.tensor]) for port in program.inputs}
+    return [f"input {name!r} takes uint8 pixels p, as p ^ 0x80, for {v}" for name, v in values.items() if v]
 
 
 def _equalised(found: calibrate.Calibration) -> list[str]:
@@ -98,7 +112,12 @@ def float_graph(loaded: load.Loaded) -> graph.Graph:
     return simple
 
 
-def learn(simple: graph.Graph, source: samples.Source | None, recipe: Recipe = DEFAULT) -> calibrate.Calibration:
+def learn(
+    simple: graph.Graph,
+    source: samples.Source | None,
+    recipe: Recipe = DEFAULT,
+    input_range: input_ranges.Given = None,
+) -> calibrate.Calibration:
     """Ranges, gains and corrected biases, from samples or from a saved calibration."""
     if source is None:
         raise InputError(
@@ -107,15 +126,29 @@ def learn(simple: graph.Graph, source: samples.Source | None, recipe: Recipe = D
             why="ranges of its values are not in the model",
             hint="--calibration samples.npz: about 100 typical inputs, keyed by input name",
         )
+    fixed = input_ranges.resolve(simple, input_range)
     if isinstance(source, str | Path) and Path(source).suffix == ".json":
         _same_recipe(source, recipe)
         found = calibrate.read(source)
         calibrate.check_fits(simple, found)
+        if any(found.ranges[name] != pair for name, pair in fixed.items()):
+            raise _settled(str(source), "--input-range", "it has another range, and its biases were made for that")
         return _bounded(found)
-    given = samples.read(source, {value: simple.shapes[value] for value in simple.inputs})
-    found = _bounded(calibrate.calibrate(simple, given))
+    given = samples.of_graph(simple, source)
+    input_ranges.check_samples(fixed, given)
+    found = calibrate.calibrate(simple, given)
+    found = _bounded(replace(found, ranges=input_ranges.chosen(found.ranges, simple.inputs, fixed)))
     _checked(quantize(simple, found), "quantize")
     return complete(simple, found, given, recipe)
+
+
+def _settled(where: str, option: str, why: str) -> InputError:
+    return InputError(
+        f"{option} comes too late",
+        where=where,
+        why=why,
+        hint="compile the ONNX model with samples (.npz) again, or drop the option",
+    )
 
 
 def _same_recipe(source: str | Path, recipe: Recipe) -> None:

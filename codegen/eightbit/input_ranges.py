@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ranges of model inputs: those of an integer type, those that were asked for, and those of a camera's pixels.
+
+An input of integers takes them as they are. A range within 2 % of 0..255 or 0..1 becomes exactly that: then a pixel p,
+which stands for p or for p / 255, is the s8 value p - 128, which is p with its top bit flipped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from eightbit.errors import InputError, reason
+from eightbit.fixed import S8_MIN
+from eightbit.graph import INTEGERS, Graph
+from eightbit.lower import LARGEST
+from eightbit.program import Tensor
+from eightbit.samples import Samples
+
+Pair = tuple[float, float]
+Given = Pair | Mapping[str, Pair] | None  # one range for the only input, or by input name
+ONLY = ""  # stands for the only input
+NEAR = 0.02  # of the width of a range of pixels: how far a calibrated range may lie from it
+PIXELS = ((0.0, 255.0), (0.0, 1.0))
+OUTSIDE = 0.5  # share of a sample's values beyond a given range from which on the range must be a mistake
+
+
+def parse(texts: Sequence[str]) -> dict[str, Pair]:
+    """`lo,hi` and `name=lo,hi`, as the command line takes them."""
+    found: dict[str, Pair] = {}
+    for text in texts:
+        name, _, numbers = text.rpartition("=")
+        try:
+            low, high = map(float, numbers.split(","))
+        except ValueError as error:
+            raise _wrong(f"cannot read {text!r}", reason(error), "write it as lo,hi or name=lo,hi") from error
+        if name in found:
+            raise _wrong(f"{text!r} is a second range of one input", "each input has one", "give each input once")
+        found[name] = low, high
+    return found
+
+
+def resolve(graph: Graph, given: Given) -> dict[str, Pair]:
+    """The ranges that are known before any sample is read, by input: of integers, and those given."""
+    named = {} if given is None else dict(given) if isinstance(given, Mapping) else {ONLY: given}
+    if ONLY in named and len(graph.inputs) == 1:
+        named = {graph.inputs[0] if name == ONLY else name: pair for name, pair in named.items()}
+    fixed = {name: INTEGERS[kind] for name, kind in graph.integers.items()}
+    for name, pair in named.items():
+        if name not in graph.inputs:
+            what = f"there is no input {name!r}" if name else "the range of which input?"
+            inputs = ", ".join(map(repr, graph.inputs))
+            raise _wrong(what, f"the model has the inputs {inputs}", "write it as name=lo,hi")
+        if name in fixed:
+            kind = graph.integers[name].lower()
+            raise _wrong(f"input {name!r} has a range", f"it is of type {kind}", "its integers are taken as they are")
+        _check_numbers(name, pair)
+    return fixed | {name: (min(0.0, float(low)), max(0.0, float(high))) for name, (low, high) in named.items()}
+
+
+def _check_numbers(name: str, pair: Pair) -> None:
+    low, high = pair
+    if not all(math.isfinite(x) and abs(x) <= LARGEST for x in pair) or high - low < 1 / LARGEST:
+        why = f"low must lie below high, and both within +-{LARGEST:g}"
+        raise _wrong(f"[{low}, {high}] is no range of input {name!r}", why, "give the least and the largest value")
+
+
+def _wrong(what: str, why: str, hint: str) -> InputError:
+    return InputError(what, where="--input-range", why=why, hint=hint)
+
+
+def check_samples(given: Mapping[str, Pair], samples: Samples) -> None:
+    """Refuse a range that most of the samples' values lie outside of: it would saturate them."""
+    for name, (low, high) in given.items():
+        values, slack = samples.arrays[name], NEAR * (high - low)
+        outside = float(((values < low - slack) | (values > high + slack)).mean())
+        if outside > OUTSIDE:
+            found = f"{100 * outside:.0f} % of their values lie outside; they go from {values.min()} to {values.max()}"
+            raise _wrong(
+                f"the samples of input {name!r} are not in its range [{low:g}, {high:g}]",
+                found,
+                "the range is that of what the float model takes, not of what the sensor gives",
+            )
+
+
+def snapped(measured: Pair) -> Pair:
+    """The range of pixels near a measured range, or the measured one."""
+    for low, high in PIXELS:
+        if max(abs(measured[0] - low), abs(measured[1] - high)) <= NEAR * (high - low):
+            return low, high
+    return measured
+
+
+def chosen(measured: Mapping[str, Pair], inputs: Sequence[str], fixed: Mapping[str, Pair]) -> dict[str, Pair]:
+    """All ranges, with those of the inputs as they are to be."""
+    return dict(measured) | {name: fixed.get(name) or snapped(measured[name]) for name in inputs}
+
+
+def pixel_value(tensor: Tensor) -> str:
+    """What a pixel p of 0..255 stands for where p - 128 is its s8 value in an input tensor; "" elsewhere."""
+    if tensor.zero_point != S8_MIN:
+        return ""
+    return {1.0: "p", float(np.float32(1 / 255)): "p / 255"}.get(tensor.scale, "")

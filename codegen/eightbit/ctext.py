@@ -15,7 +15,7 @@ def array(name: str, values: NDArray[Any], qualifier: str = "static const", rom:
     """A definition of a constant array, wrapped."""
     ctype = CTYPES[str(values.dtype)]
     suffix = "u" if values.dtype.kind == "u" else ""
-    body = wrapped([f"{number(int(value))}{suffix}" for value in values.ravel()])
+    body = wrapped([f"{number(value)}{suffix}" for value in values.ravel().tolist()])
     return f"{qualifier} {ctype}{rom} {name}[{values.size}] = {{\n{body}\n}};"
 
 

@@ -71,7 +71,7 @@ THEM: dict[str, Subject] = {}  # in a worker process: everything that is mutated
 
 def start(them: dict[str, Subject]) -> None:
     THEM.update(them)
-    verify.TIMEOUT = SECONDS
+    verify.LEAST_SECONDS = SECONDS
 
 
 def outcome(candidates: list[Mutation]) -> Outcome:

@@ -32,6 +32,8 @@ class Difference:
 class VerifyResult:
     """What verify found. `differing_bytes` counts outputs and traced rows of all builds and both runs.
 
+    `differing_argmax` counts the positions of largest outputs that the C gives otherwise; `guard_broken_by` is the
+    first call after which a guard byte was not what it had been. Both are told by host runs, the latter by traced ones.
     `machine` is what the headers of the programs that ran name, `emulator` the program that ran them ("" where the
     host itself did).
     """
@@ -46,16 +48,15 @@ class VerifyResult:
     flags: tuple[str, ...]
     machine: str
     emulator: str
+    differing_argmax: int = 0
+    guard_broken_by: str | None = None
 
     @property
     def ok(self) -> bool:
-        return self.differing_bytes == 0 and self.guards_intact
+        return self.differing_bytes == 0 and self.differing_argmax == 0 and self.guards_intact
 
     def json(self) -> dict[str, Any]:
-        document = asdict(self)
-        if self.first_difference is None:
-            del document["first_difference"]
-        return document
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)

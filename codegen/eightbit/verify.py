@@ -3,7 +3,7 @@
 
 Three builds: the files of out/ as they lie there, plain (outputs) and traced (every row of every call), and a
 temporary emission of the same kernels and constants in which all tensors have places of their own with guard bytes
-between. Each sample runs twice.
+between, looked at after every call. Each sample runs twice.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit import emit, machine, plan, simulate, toolchain
-from eightbit.compare import Difference, VerifyResult, compare, written_order
+from eightbit import emit, machine, ops, plan, simulate, toolchain
+from eightbit.compare import Difference, VerifyResult, coded_calls, compare, written_order
 from eightbit.errors import BuildError
 from eightbit.fixed import Int8
 from eightbit.program import Program
@@ -29,7 +29,9 @@ from eightbit.select import Selection, select
 from eightbit.target import Target
 
 GAP = 16  # guard bytes between tensors in the build with separate places
-TIMEOUT = 600  # seconds for one chunk of samples
+LEAST_SECONDS = 30.0  # that a chunk of samples may take, and beyond it
+SLACK, RATE = 20, 200e6  # so many times the seconds of its work, at MACs a second that the kernels reach on a host
+ELEMENT_WORK = 30  # of making one value, in MACs: tables, divisions, windows
 PACKAGES = {"gcc": "gcc", "clang": "clang"}
 
 
@@ -134,43 +136,75 @@ def _compare_all(
     about: Mapping[str, Any],
 ) -> VerifyResult:
     count = len(next(iter(inputs.values())))
-    differing, compared, intact = 0, 0, True
+    differing, compared, wrong_argmax, intact = 0, 0, 0, True
     first: Difference | None = None
+    breaker: str | None = None
     for start in range(0, count, simulate.CHUNK):
         piece = {name: array[start : start + simulate.CHUNK] for name, array in inputs.items()}
         memory = simulate.memory(program, piece)
+        best = np.stack([memory[port.tensor].argmax(axis=1) for port in program.outputs], axis=1)
         (work / "samples.bin").write_bytes(np.concatenate([memory[p.tensor] for p in program.inputs], axis=1).tobytes())
         for build in builds:
             order = written_order(program, build.traced)
-            got, guards = _run(work, build, order, memory, len(next(iter(piece.values()))))
+            got, outcome = _run(work, build, program, order, memory)
             found = compare(build.label, program, order, memory, got, start)
             differing, compared = differing + found.differing, compared + found.compared
-            intact, first = intact and guards, first or found.first
-    return VerifyResult(count, differing, compared, intact, first, emulator="", **about)
+            intact, first = intact and bool(outcome["intact"].all()), first or found.first
+            wrong_argmax += int((outcome["argmax"] != best[:, None, :]).sum())
+            breaker = breaker or _named(program, int(outcome["breaker"].max()))
+    return VerifyResult(
+        count, differing, compared, intact, first, **about, emulator="",
+        differing_argmax=wrong_argmax, guard_broken_by=breaker,
+    )  # fmt: skip
+
+
+def _named(program: Program, number: int) -> str | None:
+    """A call by its number in the C of a folder; None for 0."""
+    calls = coded_calls(program)
+    if number > len(calls):
+        return f"call {number}"
+    return calls[number - 1].name if number else None
+
+
+def _outcome(program: Program) -> np.dtype[np.void]:
+    """What the driver says of a run, after what the run made."""
+    argmax = ("argmax", "<i4", (len(program.outputs),))
+    return np.dtype([("intact", "u1"), ("breaker", "<u2"), argmax])
+
+
+def time_limit(program: Program, samples: int) -> float:
+    """Seconds after which the C is taken to hang: far more than these samples, run twice, can take."""
+    work = ops.total_macs(program) + ELEMENT_WORK * sum(tensor.size for tensor in program.tensors.values())
+    return max(LEAST_SECONDS, SLACK * 2 * samples * work / RATE)
 
 
 def _run(
-    work: Path, build: _Build, order: Sequence[str], memory: Mapping[str, Int8], count: int
-) -> tuple[NDArray[np.int8], bool]:
-    """What the C made: s8 [samples, 2 runs, bytes], and whether all guards were intact."""
-    results = work / "results.bin"
+    work: Path, build: _Build, program: Program, order: Sequence[str], memory: Mapping[str, Int8]
+) -> tuple[NDArray[np.int8], NDArray[np.void]]:
+    """What the C made, s8 [samples, 2 runs, bytes], and the outcome of each run, [samples, 2 runs]."""
+    results, count = work / "results.bin", len(memory[order[0]])
+    limit = time_limit(program, count)
     try:
         done = subprocess.run(
             [build.binary, work / "samples.bin", results],
             capture_output=True,
             text=True,
-            timeout=TIMEOUT,
+            timeout=limit,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise BuildError("the C does not end", where=build.label, why=f"no end after {TIMEOUT} s") from error
-    size = sum(memory[name].shape[1] for name in order) + 1
+        raise BuildError(
+            "the C does not end",
+            where=f"{build.label} build",
+            why=f"no end after {limit:.0f} s, {SLACK} times what {count} samples should take or more",
+        ) from error
+    made, outcome = sum(memory[name].shape[1] for name in order), _outcome(program)
     raw = np.frombuffer(results.read_bytes(), np.int8) if results.exists() else np.empty(0, np.int8)
-    if done.returncode or raw.size != count * 2 * size:
+    if done.returncode or raw.size != count * 2 * (made + outcome.itemsize):
         raise BuildError(
             "the C crashes",
             where=f"{build.label} build",
             why=f"exit status {done.returncode}\n" + "\n".join(done.stderr.strip().splitlines()[:12]),
         )
-    shaped = raw.reshape(count, 2, size)
-    return shaped[:, :, :-1], bool((shaped[:, :, -1] == 1).all())
+    shaped = raw.reshape(count, 2, made + outcome.itemsize)
+    return shaped[:, :, :made], np.ascontiguousarray(shaped[:, :, made:]).view(outcome)[:, :, 0]

@@ -55,17 +55,17 @@ def _takes_bias(linear: ir.Node, constant: ir.Value) -> bool:
 def _add_bias(model: ir.Model, linear: ir.Node, constant: ir.Value, node: ir.Node) -> None:
     given = linear.inputs[2] if len(linear.inputs) > 2 else None
     beta = linear.attributes.get_float("beta", 1.0) if linear.op_type == "Gemm" else 1.0
-    weights = _array(linear.inputs[1])
+    weights = array_of(linear.inputs[1])
     by_rows = linear.op_type == "Conv" or _flag(linear, "transB")
     channels = weights.shape[0 if by_rows else 1]
-    bias = _array(constant).ravel() + (beta * _array(given) if given is not None else 0.0)
+    bias = array_of(constant).ravel() + (beta * array_of(given) if given is not None else 0.0)
     if linear.op_type == "MatMul":
         linear.op_type = "Gemm"
     elif linear.op_type == "Gemm":
         linear.attributes["beta"] = ir.AttrFloat32("beta", 1.0)
     linear.resize_inputs(3)
     bias = np.broadcast_to(bias, (*bias.shape[:-1], channels))
-    linear.replace_input_with(2, _initializer(model, f"{node.outputs[0].name or 'add'}/folded_bias", bias))
+    linear.replace_input_with(2, add_initializer(model, f"{node.outputs[0].name or 'add'}/folded_bias", bias))
     _take_over(model, linear.outputs[0], node)
 
 
@@ -96,15 +96,15 @@ def _foldable(linear: ir.Node, norm: ir.Node) -> bool:
 
 
 def _factor(norm: ir.Node) -> NDArray[np.float64]:
-    gamma, variance = _array(norm.inputs[1]), _array(norm.inputs[4])
+    gamma, variance = array_of(norm.inputs[1]), array_of(norm.inputs[4])
     with np.errstate(all="ignore"):
         return np.asarray(gamma / np.sqrt(variance + norm.attributes.get_float("epsilon", 1e-5)))
 
 
 def _fold_into(model: ir.Model, linear: ir.Node, norm: ir.Node) -> None:
-    beta, mean, factor = _array(norm.inputs[2]), _array(norm.inputs[3]), _factor(norm)
-    weights = _array(linear.inputs[1])
-    bias = _array(linear.inputs[2]) if len(linear.inputs) > 2 and linear.inputs[2] is not None else np.zeros(1)
+    beta, mean, factor = array_of(norm.inputs[2]), array_of(norm.inputs[3]), _factor(norm)
+    weights = array_of(linear.inputs[1])
+    bias = array_of(linear.inputs[2]) if len(linear.inputs) > 2 and linear.inputs[2] is not None else np.zeros(1)
     if linear.op_type == "Conv":
         weights = weights * factor.reshape(-1, *[1] * (weights.ndim - 1))
     else:
@@ -117,8 +117,8 @@ def _fold_into(model: ir.Model, linear: ir.Node, norm: ir.Node) -> None:
     stem = norm.outputs[0].name or "bn"
     while len(linear.inputs) < 3:
         linear.resize_inputs(3)
-    linear.replace_input_with(1, _initializer(model, f"{stem}/folded_weight", weights))
-    linear.replace_input_with(2, _initializer(model, f"{stem}/folded_bias", bias))
+    linear.replace_input_with(1, add_initializer(model, f"{stem}/folded_weight", weights))
+    linear.replace_input_with(2, add_initializer(model, f"{stem}/folded_bias", bias))
     _take_over(model, linear.outputs[0], norm)
 
 
@@ -135,13 +135,15 @@ def _flag(node: ir.Node, name: str) -> bool:
     return bool(node.attributes.get_int(name, 0))
 
 
-def _array(value: ir.Value | None) -> NDArray[np.float64]:
+def array_of(value: ir.Value | None) -> NDArray[np.float64]:
+    """A constant's numbers."""
     if value is None or value.const_value is None:
-        raise ValueError("not a constant")  # _foldable looked
+        raise ValueError("not a constant")  # who asks has looked
     return value.const_value.numpy().astype(np.float64)
 
 
-def _initializer(model: ir.Model, name: str, array: NDArray[np.float64]) -> ir.Value:
+def add_initializer(model: ir.Model, name: str, array: NDArray[np.float64]) -> ir.Value:
+    """A new float32 constant of a model, called `name` or like it."""
     while name in model.graph.initializers:
         name += "_"
     tensor = ir.tensor(array.astype(np.float32), name=name)

@@ -15,6 +15,7 @@ from onnx_ir.passes import common
 from onnxscript.optimizer import fold_constants
 
 from eightbit.errors import InputError, reason
+from eightbit.factors import fold_factors
 from eightbit.fold import fold_batch_normalization, fold_biases, remove_identities
 from eightbit.graph import Graph, Node
 from eightbit.integers import make_float
@@ -33,6 +34,7 @@ def simplify(loaded: Loaded) -> Graph:
         integers = make_float(model)
         remove_identities(model)
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+        fold_factors(model)
         fold_biases(model)
         fold_batch_normalization(model)
         common.RemoveUnusedNodesPass()(model)

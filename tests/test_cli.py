@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -286,7 +287,38 @@ def test_verify_on_this_machine_may_be_asked_for_by_name(out: Path) -> None:
     assert document["machine"]
 
 
-OPTIONS = ["--cc no-such-cc", "--samples none.npz", "--samples dense.onnx", "--target z80", "--target generic --cc gcc"]
+def test_verify_reads_a_boards_log(out: Path) -> None:
+    sources = [out / "dense.c", out / "dense_selftest.c"]
+    command = ["gcc", "-DDENSE_SELFTEST", "-DDENSE_SELFTEST_MAIN", *sources, "-o", out / "selftest"]
+    subprocess.run(command, check=True)
+    text = subprocess.run([out / "selftest"], capture_output=True, text=True, check=True).stdout
+    (out / "board.txt").write_text(text)
+    assert answer("verify", out, "--log", out / "board.txt") == {
+        "calls": 4,
+        "calls_expected": 4,
+        "differing_calls": 0,
+        "cut": "",
+        "other_build": False,
+    }
+    (out / "board.txt").write_text(text.replace("vector 2 call 1 ", "vector 2 call 1 0"))
+    assert "vector 2, call 1" in answer("verify", out, "--log", out / "board.txt", status=1)["cut"]
+    (out / "board.txt").write_text(re.sub("vector 2 call 1 ........", "vector 2 call 1 01234567", text))
+    first = answer("verify", out, "--log", out / "board.txt", status=1)["first_difference"]
+    assert (first["vector"], first["number"], first["got"]) == (2, 1, "01234567")
+    assert "vector 2, call 1 (fc_" in run("verify", out, "--log", out / "board.txt").stdout
+
+
+OPTIONS = [
+    "--log dense.onnx",
+    "--log none.txt",
+    "--log x --target generic",
+    "--log x --samples samples.npz",
+    "--cc no-such-cc",
+    "--samples none.npz",
+    "--samples dense.onnx",
+    "--target z80",
+    "--target generic --cc gcc",
+]
 
 
 @pytest.mark.parametrize("options", [line.split() for line in OPTIONS], ids=OPTIONS)

@@ -120,7 +120,8 @@ def test_the_self_test_passes_and_prints_its_golden_hash(out: Path, tmp_path: Pa
     golden = re.search(r"GOLDEN 0x([0-9a-f]{8})u", (out / "every_thing_selftest.c").read_text())
     assert golden is not None
     assert lines[-1] == f"every_thing hash {golden[1]} PASS"
-    assert len(lines) == 1 + vectors.COUNT * 10
+    assert lines[0] == f"every_thing begin golden {golden[1]}"
+    assert len(lines) == 2 + vectors.COUNT * 10
 
 
 def test_the_self_test_names_the_call_that_is_wrong(out: Path, tmp_path: Path) -> None:

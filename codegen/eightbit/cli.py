@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
@@ -19,9 +19,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from eightbit import audit as auditor
+from eightbit import board_log, input_ranges, load, lower, metrics, on_target, ops, pipeline, samples, target, toolchain
 from eightbit import build as builds
 from eightbit import export as exporter
-from eightbit import input_ranges, load, lower, metrics, on_target, ops, pipeline, samples, target, toolchain
 from eightbit.errors import EightbitError, InputError, reason
 from eightbit.recipe import Recipe
 
@@ -151,31 +151,31 @@ def compile_command(
 @main.command("verify")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--samples", "sample_file", type=click.Path(path_type=Path), help="[default: seeded vectors]")
-@click.option(
-    "--target", "target_name", help="Run on this target, in its emulator; `all`: on each. [default: the host]"
-)
+@click.option("--target", "target_name", help="Run in this target's emulator; `all`: in each. [default: on the host]")
 @click.option("--layers", is_flag=True, help="With --target: compare every row of every call too, not just outputs.")
+@click.option("--log", type=click.Path(path_type=Path), help="Run nothing: read what a board's self-test printed.")
 @click.option("--cc", help="Host C compiler. [default: gcc]")
-@click.option("--cflags", default=" ".join(toolchain.DEFAULT_FLAGS), show_default=True, help="Optimisation flags.")
+@click.option("--cflags", help=f"Optimisation flags. [default: {' '.join(toolchain.DEFAULT_FLAGS)}]")
 @command
 def verify_command(
     folder: Path,
     sample_file: Path | None,
     target_name: str | None,
     layers: bool,
+    log: Path | None,
     cc: str | None,
-    cflags: str,
+    cflags: str | None,
     as_json: bool,
 ) -> int:
     """Run the C of a build and compare. Every byte, as FOLDER has it, against the simulator; on the host every call."""
-    flags = cflags.split()
-    if target_name is not None and cc is not None:
-        raise InputError(
-            "the target says which compiler it takes",
-            where="--cc, --target",
-            why=f"target {target_name} is built with its own",
-            hint="leave out one of the two",
-        )
+    flags = toolchain.DEFAULT_FLAGS if cflags is None else tuple(cflags.split())
+    if log is not None:
+        _alone("--log", {"--samples": sample_file, "--target": target_name, "--cc": cc, "--cflags": cflags})
+        found = board_log.verify_log(log, builds.open_folder(folder)[0])
+        show(found.json(), as_json, found.verdict)
+        return 0 if found.ok else 1
+    if target_name is not None:
+        _alone("--target", {"--cc": cc})
     if target_name == "all":
         return _verify_all(folder, sample_file, layers, flags, as_json)
     with LOG.status("running"):
@@ -185,6 +185,18 @@ def verify_command(
             result = on_target.verify_on(folder, target_name, sample_file, layers, flags)
     show(result.json(), as_json, "the same bits" if result.ok else "the bits differ")
     return 0 if result.ok else 1
+
+
+def _alone(option: str, others: Mapping[str, Any]) -> None:
+    """Refuse options that have no meaning beside another."""
+    given = [name for name, value in others.items() if value is not None]
+    if given:
+        raise InputError(
+            f"{given[0]} has no meaning with {option}",
+            where=", ".join([option, *given]),
+            why="a target has a compiler of its own" if option == "--target" else "a log says what a board has run",
+            hint="leave out one of the two",
+        )
 
 
 def _verify_all(folder: Path, sample_file: Path | None, layers: bool, flags: Sequence[str], as_json: bool) -> int:

@@ -299,6 +299,7 @@ def test_verify_reads_a_boards_log(out: Path) -> None:
         "differing_calls": 0,
         "cut": "",
         "other_build": False,
+        "golden": text.split()[3],
     }
     (out / "board.txt").write_text(text.replace("vector 2 call 1 ", "vector 2 call 1 0"))
     assert "vector 2, call 1" in answer("verify", out, "--log", out / "board.txt", status=1)["cut"]

@@ -199,7 +199,7 @@ def test_a_network_that_does_not_fit_the_memories_says_by_how_much(out: Path) ->
 def test_the_vectors_reach_the_program_but_no_result_does(out: Path, tmp_path: Path) -> None:
     program, _ = builds.open_folder(out)
     memory = simulate.memory(program, builds.batch(program, None, 1))
-    kit = firmware.prepare(tmp_path, out, program, HOST, False, ("-O2",))
+    kit = firmware.prepare(tmp_path, out, program, HOST, ("-O2",), False)
     image = firmware.link(kit, memory[program.inputs[0].tensor]).read_bytes()
     assert memory[program.inputs[0].tensor].tobytes() in image
     assert memory[program.outputs[0].tensor].tobytes() not in image

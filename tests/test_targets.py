@@ -62,6 +62,14 @@ def test_every_row_of_every_call_has_the_simulators_bits(name: str, level: str, 
     assert result.machine == target.load(name).machine
 
 
+@pytest.mark.parametrize("name", emulated())
+def test_the_self_test_prints_the_golden_hash_on_every_target(name: str, out: Path) -> None:
+    needs_tools(name)
+    result = on_target.selftest_on(out, name)
+    assert result.ok, result
+    assert f"GOLDEN 0x{result.golden}u" in (out / "net_selftest.c").read_text()
+
+
 def test_a_build_for_the_target_runs_as_it_lies_there_and_one_for_another_is_emitted_again(tmp_path: Path) -> None:
     name = "cortex-m4"
     needs_tools(name)

@@ -43,7 +43,8 @@ class LogDifference:
 class LogResult:
     """`calls` of `calls_expected` checksums were in the log, `differing_calls` of them are wrong.
 
-    `cut`: what the log lacks, "" where it is complete. `other_build`: it says that another build made it.
+    `cut`: what the log lacks, "" where it is complete. `other_build`: it says that another build made it. `golden`: the
+    hash over all checksums that is the same on every processor.
     """
 
     calls: int
@@ -52,6 +53,7 @@ class LogResult:
     first_difference: LogDifference | None
     cut: str
     other_build: bool
+    golden: str
 
     @property
     def ok(self) -> bool:
@@ -84,13 +86,18 @@ class _Log:
 
 
 def verify_log(path: Path, program: Program) -> LogResult:
-    """Compare a board's log with the simulation of the self-test's vectors."""
+    """Compare a saved log with the simulation of the self-test's vectors."""
+    return compare_log(_text(path), program, str(path))
+
+
+def compare_log(text: str, program: Program, where: str) -> LogResult:
+    """Compare what a board printed; `where` it did, for messages."""
     name = model_identifier(program.name)
-    log = _read(_text(path), name)
+    log = _read(text, name)
     if not (log.golden or log.sums or log.total):
         raise InputError(
             f"the log holds no line of the self-test of {name}",
-            where=str(path),
+            where=where,
             why=f"no line with `{name} begin`, `{name} vector ...` or `{name} hash`",
             hint=f"build {name}.c and {name}_selftest.c with -D{name.upper()}_SELFTEST, call {name}_selftest() "
             "with your own function that sends a character, and save what it sends",
@@ -106,6 +113,7 @@ def verify_log(path: Path, program: Program) -> LogResult:
         first_difference=_difference(program, wrong[0], wanted, log) if wrong else None,
         cut=_cut(log, wanted, golden if not wrong else ""),
         other_build=log.golden not in {"", golden} or not log.sums.keys() <= wanted.keys(),
+        golden=golden,
     )
 
 

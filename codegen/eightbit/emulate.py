@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eightbit import firmware, protocol, simulate, toolchain
+from eightbit import board_log, firmware, protocol, simulate, toolchain
 from eightbit.compare import Difference, VerifyResult, coded_calls, compare, written_order
 from eightbit.errors import BuildError
 from eightbit.fixed import Int8
@@ -41,7 +41,7 @@ def verify(
     count, differing, compared, intact = len(next(iter(inputs.values()))), 0, 0, True
     first: Difference | None = None
     with tempfile.TemporaryDirectory(prefix="eightbit-emulate-") as folder:
-        kit = firmware.prepare(Path(folder), out, program, target, traced, cflags)
+        kit = firmware.prepare(Path(folder), out, program, target, cflags, traced)
         batch = max(1, min(simulate.CHUNK, VECTOR_BYTES // kit.context["input_total"]))
         for start in range(0, count, batch):
             memory = simulate.memory(program, {name: x[start : start + batch] for name, x in inputs.items()})
@@ -57,6 +57,16 @@ def verify(
     return VerifyResult(
         count, differing, compared, intact, first, target.name, target.cc, flags, target.machine, emulator
     )
+
+
+def selftest(
+    out: Path, program: Program, target: Target, cflags: Sequence[str] = toolchain.DEFAULT_FLAGS
+) -> board_log.LogResult:
+    """What the self-test in folder `out` prints on the target, read as a board's log."""
+    need_tools(target)
+    with tempfile.TemporaryDirectory(prefix="eightbit-emulate-") as folder:
+        elf = firmware.selftest(Path(folder), out, program, target, cflags)
+        return board_log.compare_log(run(target, elf), program, f"target {target.name}")
 
 
 def need_tools(target: Target) -> None:

@@ -23,27 +23,31 @@ OVERFLOW = re.compile(r"region [`'](\w+)'(?: |: )overflowed by (\d+) bytes")
 
 @dataclass(frozen=True)
 class Kit:
-    """All that a program is linked of but its vectors. `context`: what templates need to know of the model."""
+    """All that a program is linked of but its main file. `context`: what templates need to know of the model."""
 
     work: Path
     target: Target
     context: dict[str, Any]
     objects: tuple[Path, ...]
-    compiler: tuple[str | Path, ...]
+    compiler: tuple[str | Path, ...]  # of files that see the model's folder and the board's header
 
 
-def prepare(work: Path, source: Path, program: Program, target: Target, traced: bool, cflags: Sequence[str]) -> Kit:
+def prepare(work: Path, source: Path, program: Program, target: Target, cflags: Sequence[str], traced: bool) -> Kit:
     """Compile the model in folder `source` and the board's files; `traced`: every row is printed too."""
-    context = _context(program, target)
     (work / "verify_trace.h").write_text(emit.render("verify_trace.h.j2", {"trace": traced}), encoding="utf-8")
+    return _kit(work, source, program, target, cflags, ("-include", work / "verify_trace.h") if traced else ())
+
+
+def _kit(
+    work: Path, source: Path, program: Program, target: Target, cflags: Sequence[str], hook: tuple[str | Path, ...]
+) -> Kit:
+    context = _context(program, target)
     base = (target.cc, *target.cflags, f"-std={target.std}", *toolchain.WARNINGS, *cflags)
     boards = resources.boards()
-    board = boards / target.board
-    hook = ("-include", work / "verify_trace.h") if traced else ()
     name = context["name"]
     # The model sees no folder but its own: a temporary header must not shadow one of out/.
     model = _object((*base, "-I", source, *hook), source / f"{name}.c", work / f"{name}.o")
-    startup = sorted(path for path in board.iterdir() if path.suffix in {".c", ".s", ".S"})
+    startup = sorted(path for path in (boards / target.board).iterdir() if path.suffix in {".c", ".s", ".S"})
     objects = [_object((*base, "-I", boards), path, work / f"board_{path.name}.o") for path in startup]
     return Kit(work, target, context, (model, *objects), (*base, "-I", source, "-I", work, "-I", boards))
 
@@ -65,17 +69,35 @@ def _context(program: Program, target: Target) -> dict[str, Any]:
 
 def link(kit: Kit, values: Int8) -> Path:
     """The program that runs the vectors `values` [n, bytes]."""
-    context = kit.context | {"vectors": len(values)}
     (kit.work / "vectors.inc").write_text(ctext.array("vectors", values) + "\n", encoding="utf-8")
-    (kit.work / "firmware.c").write_text(emit.render("firmware.c.j2", context), encoding="utf-8")
-    main = _object(kit.compiler, kit.work / "firmware.c", kit.work / "firmware.o")
+    main = _main(kit, "firmware.c.j2", {"vectors": len(values)})
+    return _program(kit, main)
+
+
+def selftest(work: Path, source: Path, program: Program, target: Target, cflags: Sequence[str]) -> Path:
+    """The program that runs the self-test of a build, as a user's firmware would."""
+    name = _context(program, target)["name"]
+    define = f"-D{name.upper()}_SELFTEST"
+    kit = _kit(work, source, program, target, cflags, (define,))
+    test = _object((*kit.compiler, define), source / f"{name}_selftest.c", work / "selftest.o")
+    return _program(kit, _main(kit, "firmware_selftest.c.j2", {}), test)
+
+
+def _main(kit: Kit, template: str, more: dict[str, Any]) -> Path:
+    source = kit.work / "firmware.c"
+    source.write_text(emit.render(template, kit.context | more), encoding="utf-8")
+    return _object(kit.compiler, source, kit.work / "firmware.o")
+
+
+def _program(kit: Kit, *more: Path) -> Path:
+    """Everything linked; the file itself must name the target's machine."""
     target, elf = kit.target, kit.work / "firmware.elf"
     flags = [flag.format_map(placeholders(target, elf)) for flag in target.ldflags]
     _link_script(target, kit.work)
     linker = [target.ld] if target.ld else [target.cc, *target.cflags]
     elf.unlink(missing_ok=True)
     try:
-        toolchain.run([*linker, main, *kit.objects, *flags, "-o", elf])
+        toolchain.run([*linker, *more, *kit.objects, *flags, "-o", elf])
     except BuildError as error:
         raise fitting(error, target) from error
     found = machine.name(elf)

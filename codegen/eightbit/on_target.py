@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from eightbit import build as builds
 from eightbit import emulate, pipeline, samples, target, toolchain, vectors, verify
+from eightbit.board_log import LogResult
 from eightbit.compare import VerifyResult
 from eightbit.errors import BudgetError, BuildError, InputError
+from eightbit.program import Program
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,25 @@ def verify_on(
 
     Without samples, on as many seeded vectors as the self-test has.
     """
-    chosen = target.load(target_name)
+    chosen = _runnable(target_name)
+    program, own = builds.open_folder(out)
+    inputs = builds.batch(program, x, vectors.COUNT)
+    with _folder_for(Path(out), program, own, chosen) as folder:
+        if chosen.emulated:
+            return emulate.verify(folder, program, chosen, inputs, traced, cflags)
+        return verify.verify(folder, program, chosen, inputs, "gcc", cflags)
+
+
+def selftest_on(out: str | Path, target_name: str) -> LogResult:
+    """Run the self-test of folder `out` on an emulated target and read what it prints as a board's log."""
+    chosen = _runnable(target_name)
+    program, own = builds.open_folder(out)
+    with _folder_for(Path(out), program, own, chosen) as folder:
+        return emulate.selftest(folder, program, chosen)
+
+
+def _runnable(name: str) -> target.Target:
+    chosen = target.load(name)
     if not chosen.runs:
         raise InputError(
             f"programs for {chosen.name} cannot be run here",
@@ -50,16 +71,18 @@ def verify_on(
             why="no emulator is known for it: it is portable by construction only",
             hint="leave out --target to run on this machine, or read a log of the board's self-test with --log",
         )
-    program, own = builds.open_folder(out)
-    inputs = builds.batch(program, x, vectors.COUNT)
+    return chosen
+
+
+@contextmanager
+def _folder_for(out: Path, program: Program, own: target.Target, chosen: target.Target) -> Iterator[Path]:
+    """`out` itself, where it was built for the target, else its program emitted for it into a temporary folder."""
+    if own.name == chosen.name:
+        yield out
+        return
     with tempfile.TemporaryDirectory(prefix="eightbit-target-") as temporary:
-        folder = Path(out)
-        if own.name != chosen.name:
-            made = pipeline.back_end(program, None, (), chosen, pipeline.ignore)
-            folder = made.write(Path(temporary) / "out")
-        if chosen.emulated:
-            return emulate.verify(folder, program, chosen, inputs, traced, cflags)
-        return verify.verify(folder, program, chosen, inputs, "gcc", cflags)
+        made = pipeline.back_end(program, None, (), chosen, pipeline.ignore)
+        yield made.write(Path(temporary) / "out")
 
 
 def verify_all(

@@ -156,12 +156,12 @@ def readme_rows(builds: dict[str, eightbit.Build], scores: list[dict[str, Any]])
     return rows
 
 
-def update_readme(text: str) -> None:
+def update_readme(text: str, mark: str = MARK) -> None:
     """Replace what stands between the two marks."""
     path = ROOT / "README.md"
-    before, _, rest = path.read_text(encoding="utf-8").partition(f"<!-- {MARK} -->\n")
-    after = rest.partition(f"<!-- end of {MARK} -->")[2]
-    path.write_text(f"{before}<!-- {MARK} -->\n{text}\n<!-- end of {MARK} -->{after}", encoding="utf-8")
+    before, _, rest = path.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
+    after = rest.partition(f"<!-- end of {mark} -->")[2]
+    path.write_text(f"{before}<!-- {mark} -->\n{text}\n<!-- end of {mark} -->{after}", encoding="utf-8")
 
 
 def main() -> int:

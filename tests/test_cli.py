@@ -17,7 +17,7 @@ import onnx
 import pytest
 from click.testing import CliRunner, Result
 
-from eightbit import cli, lower, ops, pipeline, resources, target
+from eightbit import cli, console, lower, ops, pipeline, resources, target
 from models import dense, model, node, one, samples
 
 COMMANDS = ("audit", "compile", "verify", "evaluate", "export", "targets", "ops")
@@ -450,8 +450,8 @@ def test_a_fault_of_eightbit_says_so_and_shows_a_traceback_only_when_asked(
     arguments = ["compile", folder / "dense.onnx"]
     error = refused(*arguments)
     assert error["why"] == "ZeroDivisionError: [/] oops"
-    assert cli.INTERNAL in error["hint"]
-    monkeypatch.setenv(cli.INTERNAL, "1")
+    assert console.INTERNAL in error["hint"]
+    monkeypatch.setenv(console.INTERNAL, "1")
     assert isinstance(run(*arguments).exception, ZeroDivisionError)
 
 

@@ -85,6 +85,19 @@ def test_a_build_for_the_target_runs_as_it_lies_there_and_one_for_another_is_emi
                 on_target.verify_on(out, name, None)
 
 
+def test_an_unaligned_access_traps_on_the_microbit(tmp_path: Path) -> None:
+    needs_tools("microbit")
+    proto, shape = NETWORKS["mlp"]
+    build = eightbit.compile(proto, samples(*shape, count=16), name="net", target="microbit")
+    out = build.write(tmp_path / "out")
+    text = (out / "net.c").read_text()
+    assert text.count("    (void)arena;\n") == 1
+    (out / "net.c").write_text(text.replace("(void)arena;", "(void)*(volatile e8_mem_s32 *)(void *)(arena + 1);"))
+    with pytest.raises(eightbit.EightbitError, match="the program crashes") as failed:
+        on_target.verify_on(out, "microbit", None)
+    assert "FAULT" in failed.value.why
+
+
 def test_a_network_that_does_not_fit_says_the_bytes_needed_and_there(tmp_path: Path) -> None:
     needs_tools("microbit")
     only = [node("Conv", "x w", "y", pads=[1, 1, 1, 1])]

@@ -20,6 +20,7 @@ from eightbit.errors import BuildError
 
 RUNS = 2  # of each vector
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+HEX, DIGIT = re.compile("[0-9a-f]*"), re.compile("[01]")
 SHOWN = 60  # characters of a wrong line in a message
 
 
@@ -55,12 +56,13 @@ def parse(text: str, script: Script) -> tuple[NDArray[np.int8], bool]:
     data, intact = bytearray(), True
     body = list(script.body())
     for (head, size), line in zip(body, [*lines[1:], *[""] * len(body)], strict=False):
-        if not re.fullmatch(f"{head} " + (f"[0-9a-f]{{{2 * size}}}" if size else "[01]"), line):
+        before, _, after = line.rpartition(" ")
+        if before != head or len(after) != (2 * size or 1) or not (HEX if size else DIGIT).fullmatch(after):
             raise _wrong("a line is missing, cut or altered", f"{head} ...", line)
         if size:
-            data += bytes.fromhex(line[len(head) + 1 :])
+            data += bytes.fromhex(after)
         else:
-            intact = intact and line.endswith("1")
+            intact = intact and after == "1"
     said = "".join(f"{line}\n" for line in lines[: len(body) + 1])
     end = f"e8 end {checksum(said):08x}"
     last = lines[len(body) + 1] if len(lines) > len(body) + 1 else ""

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every command of the command line shares: errors become messages and a status, results tables or JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from eightbit.errors import EightbitError, reason
+
+LOG = Console(stderr=True, highlight=False)
+OUT = Console(highlight=False)
+INTERNAL = "EIGHTBIT_TRACEBACK"
+
+
+def command(function: Callable[..., int]) -> Callable[..., None]:
+    """Run a command body; turn its errors into a message and an exit status, never into a traceback."""
+
+    @wraps(function)
+    def run(*args: Any, as_json: bool, **kwargs: Any) -> None:
+        try:
+            status = function(*args, as_json=as_json, **kwargs)
+        except EightbitError as error:
+            _report(error, as_json)
+            status = error.exit_status
+        except Exception as error:
+            if os.environ.get(INTERNAL):
+                raise
+            _report(_internal(error), as_json)
+            status = 2
+        sys.exit(status)
+
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")(run)
+
+
+def _report(error: EightbitError, as_json: bool) -> None:
+    LOG.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+    if as_json:
+        detail = {"what": error.what, "where": error.where, "why": error.why, "hint": error.hint}
+        click.echo(json.dumps({"error": detail}))
+
+
+def _internal(error: Exception) -> EightbitError:
+    return EightbitError(
+        "eightbit failed",
+        where="inside the compiler",
+        why=f"{type(error).__name__}: {reason(error)}",
+        hint=f"this is a fault of eightbit; set {INTERNAL}=1 for the traceback and report it with the model",
+    )
+
+
+def show(document: dict[str, Any], as_json: bool, title: str) -> None:
+    """A result as JSON or as a table of two columns."""
+    if as_json:
+        click.echo(json.dumps(document))
+        return
+    OUT.print(title, markup=False, soft_wrap=True)
+    table = Table(show_header=False)
+    for key, value in document.items():
+        table.add_row(key, escape(_cell(value)))
+    OUT.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, list | tuple):
+        return "\n".join(map(str, value)) or "none"
+    return "not known" if value is None else str(value)

@@ -119,7 +119,8 @@ def verify_command(
             result = builds.verify_folder(folder, sample_file, cc or "gcc", flags)
         else:
             result = on_target.verify_on(folder, target_name, sample_file, layers, flags)
-    show(result.json(), as_json, "the same bits" if result.ok else "the bits differ")
+    more = "; --layers names the call where they do first" if result.emulator and not layers else ""
+    show(result.json(), as_json, "the same bits" if result.ok else f"the bits differ{more}")
     return 0 if result.ok else 1
 
 

@@ -75,6 +75,8 @@ def _cell(value: Any) -> str:
         return f"{value:.4f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {_cell(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
         return "\n".join(map(str, value)) or "none"
     return "not known" if value is None else str(value)

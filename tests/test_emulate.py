@@ -29,7 +29,7 @@ HOST = target.Target(
     machine=machine.name(Path(sys.executable).resolve()),
     packages=("gcc", "an-emulator"),
 )
-LINES = 1 + 4 * 2 * 2 + 1  # begin, an output and its guards for each run of four vectors, end
+LINES = 1 + 4 * 2 * 3 + 1  # begin, an output, its largest and the guards for each run of four vectors, end
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +106,14 @@ def test_a_status_that_is_not_ok_is_caught(out: Path) -> None:
     assert not check(out).ok
 
 
+def test_a_wrong_position_of_the_largest_value_is_caught(out: Path) -> None:
+    edit(out / "net.c", "if (values[i] > values[best])", "if (values[i] >= values[best])")
+    edit(out / "net.c", "e8_s32 i, best = 0;", "e8_s32 i, best = 1;")
+    result = check(out)
+    assert (result.differing_bytes, result.ok) == (0, False)
+    assert result.differing_argmax > 0
+
+
 def test_a_run_that_depends_on_the_one_before_is_caught(out: Path) -> None:
     edit(out / "net.c", "    e8_s8 *arena;", "    e8_s8 *arena;\n    static int runs;")
     edit(out / "net.c", "    arena = ctx->arena.s8;", "    arena = ctx->arena.s8;\n    if (runs++ % 2) arena[0] ^= 64;")
@@ -119,12 +127,13 @@ SPOILED = {
     "all but the last line feed": '"$1" | head -c -1',
     "a line less": '"$1" | sed 3d',
     "a line twice": '"$1" | sed 4p',
-    "two lines exchanged": "\"$1\" | sed -n '2{h;d};4{p;g};p'",
-    "a byte less in a line": '"$1" | sed "4s/..$//"',
-    "a byte more in a line": '"$1" | sed "4s/$/00/"',
+    "two lines exchanged": "\"$1\" | sed -n '2{h;d};5{p;g};p'",
+    "a byte less in a line": '"$1" | sed "5s/..$//"',
+    "a byte more in a line": '"$1" | sed "5s/$/00/"',
     "a digit that is none": '"$1" | sed "2s/.$/g/"',
-    "another byte": "\"$1\" | sed '4s/0$/8/;t;4s/.$/0/'",
-    "another guard digit": '"$1" | sed "3s/1$/0/"',
+    "another byte": "\"$1\" | sed '5s/0$/8/;t;5s/.$/0/'",
+    "another guard digit": '"$1" | sed "4s/1$/0/"',
+    "another position": '"$1" | sed "3s/.$/f/"',
     "another model": '"$1" | sed "1s/net/bet/"',
     "fewer vectors": '"$1" | sed "1s/4$/3/"',
     "another checksum": "\"$1\" | sed '$s/0$/1/;t;$s/.$/0/'",

@@ -33,7 +33,7 @@ class VerifyResult:
     """What verify found. `differing_bytes` counts outputs and traced rows of all builds and both runs.
 
     `differing_argmax` counts the positions of largest outputs that the C gives otherwise; `guard_broken_by` is the
-    first call after which a guard byte was not what it had been. Both are told by host runs, the latter by traced ones.
+    first call after which a guard byte was not what it had been, told by traced runs on the host.
     `machine` is what the headers of the programs that ran name, `emulator` the program that ran them ("" where the
     host itself did).
     """

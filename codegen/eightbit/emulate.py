@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from eightbit import board_log, firmware, protocol, simulate, toolchain
-from eightbit.compare import Difference, VerifyResult, coded_calls, compare, written_order
+from eightbit.compare import VerifyResult, coded_calls, compare, written_order
 from eightbit.errors import BuildError
 from eightbit.fixed import Int8
 from eightbit.program import Program
@@ -37,25 +37,30 @@ def verify(
 ) -> VerifyResult:
     """Run the C in folder `out`, which was emitted for `target`, on input batches; `traced`: compare every row too."""
     need_tools(target)
-    order = written_order(program, traced)
-    count, differing, compared, intact = len(next(iter(inputs.values()))), 0, 0, True
-    first: Difference | None = None
+    order, results = written_order(program, traced), []
     with tempfile.TemporaryDirectory(prefix="eightbit-emulate-") as folder:
         kit = firmware.prepare(Path(folder), out, program, target, cflags, traced)
         batch = max(1, min(simulate.CHUNK, VECTOR_BYTES // kit.context["input_total"]))
-        for start in range(0, count, batch):
+        for start in range(0, len(next(iter(inputs.values()))), batch):
             memory = simulate.memory(program, {name: x[start : start + batch] for name, x in inputs.items()})
             vectors = np.concatenate([memory[port.tensor] for port in program.inputs], axis=1)
-            printed = run(target, firmware.link(kit, vectors), timeout)
-            script = _script(program, kit.context["name"], len(vectors), traced)
-            got, guards = protocol.parse(printed, script)
-            found = compare(target.name, program, order, memory, got, start)
-            differing, compared = differing + found.differing, compared + found.compared
-            intact, first = intact and guards, first or found.first
-    flags = (*target.cflags, *cflags)
-    emulator = " ".join(target.run).format_map({"elf": "ELF", "board": target.board})
+            text = run(target, firmware.link(kit, vectors), timeout)
+            printed = protocol.parse(text, _script(program, kit.context["name"], len(vectors), traced))
+            found = compare(target.name, program, order, memory, printed.made, start)
+            best = np.stack([memory[port.tensor].argmax(axis=1) for port in program.outputs], axis=1)
+            results.append((found, int((printed.argmax != best[:, None, :]).sum()), printed.intact))
     return VerifyResult(
-        count, differing, compared, intact, first, target.name, target.cc, flags, target.machine, emulator
+        samples=len(next(iter(inputs.values()))),
+        differing_bytes=sum(found.differing for found, _, _ in results),
+        compared_bytes=sum(found.compared for found, _, _ in results),
+        guards_intact=all(intact for _, _, intact in results),
+        first_difference=next((found.first for found, _, _ in results if found.first is not None), None),
+        target=target.name,
+        compiler=target.cc,
+        flags=(*target.cflags, *cflags),
+        machine=target.machine,
+        emulator=" ".join(target.run).format_map({"elf": "ELF", "board": target.board}),
+        differing_argmax=sum(wrong for _, wrong, _ in results),
     )
 
 

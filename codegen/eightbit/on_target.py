@@ -110,6 +110,8 @@ def _unanswered(chosen: target.Target, status: str, why: str) -> Row:
 
 def _row(result: VerifyResult) -> Row:
     first, why = result.first_difference, "" if result.guards_intact else "guard bytes changed; "
+    if result.differing_argmax:
+        why += f"{result.differing_argmax} positions of largest values; "
     if first is not None:
         why += f"sample {first.sample}, {first.call} row {first.row} element {first.element}: "
         why += f"expected {first.expected}, got {first.got}"

@@ -2,8 +2,8 @@
 """What a firmware prints (templates/firmware.c.j2), read back line by line.
 
 Every line is known beforehand but for its bytes, so that a missing, cut or altered line is always found:
-`e8 begin MODEL CALLS VECTORS`, then for each vector and run `r V R CALL ROW HEX`, `o V R PORT HEX`, `g V R INTACT`,
-and `e8 end CHECKSUM` over all characters before.
+`e8 begin MODEL CALLS VECTORS`, then for each vector and run `r V R CALL ROW HEX`, `o V R PORT HEX` and `a V R PORT
+ARGMAX`, `g V R INTACT`, and `e8 end CHECKSUM` over all characters before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from eightbit.errors import BuildError
 
 RUNS = 2  # of each vector
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-HEX, DIGIT = re.compile("[0-9a-f]*"), re.compile("[01]")
+HEX = re.compile("[0-9a-f]*")
 SHOWN = 60  # characters of a wrong line in a message
 
 
@@ -38,37 +38,60 @@ class Script:
         return f"e8 begin {self.name} {self.calls} {self.vectors}"
 
     def body(self) -> Iterator[tuple[str, int]]:
-        """The head of each line after the first, and how many bytes follow in it (0: the guards' digit)."""
+        """The head of each line after the first, and how many digits follow in it."""
         for at in (f"{vector} {run}" for vector in range(self.vectors) for run in range(RUNS)):
             for call, row, size in self.rows:
-                yield f"r {at} {call} {row}", size
+                yield f"r {at} {call} {row}", 2 * size
             for port, size in enumerate(self.outputs):
-                yield f"o {at} {port}", size
-            yield f"g {at}", 0
+                yield f"o {at} {port}", 2 * size
+                yield f"a {at} {port}", 8
+            yield f"g {at}", 1
 
 
-def parse(text: str, script: Script) -> tuple[NDArray[np.int8], bool]:
-    """The bytes that were printed, s8 [vectors, runs, bytes], and whether all guards were intact."""
+@dataclass(frozen=True)
+class Printed:
+    """`made`: bytes of rows and outputs [vectors, runs, bytes]; `argmax`: positions of largest values [vectors, runs,
+    ports]; `intact`: whether every status and all guards were as they should be."""
+
+    made: NDArray[np.int8]
+    argmax: NDArray[np.uint32]
+    intact: bool
+
+
+def parse(text: str, script: Script) -> Printed:
+    """What was printed; BuildError where a character is not as it must be."""
+    lines, body, words = _from_beginning(text, script), list(script.body()), []
+    for (head, digits), line in zip(body, [*lines[1:], *[""] * len(body)], strict=False):
+        before, _, word = line.rpartition(" ")
+        if before != head or len(word) != digits or not HEX.fullmatch(word):
+            raise _wrong("a line is missing, cut or altered", f"{head} ...", line)
+        words.append(word)
+    _check_end(lines, len(body) + 1)
+    kinds = [head[0] for head, _ in body]
+    made = "".join(word for kind, word in zip(kinds, words, strict=True) if kind in "ro")
+    argmax = [int(word, 16) for kind, word in zip(kinds, words, strict=True) if kind == "a"]
+    return Printed(
+        made=np.frombuffer(bytes.fromhex(made), np.int8).reshape(script.vectors, RUNS, -1),
+        argmax=np.array(argmax, np.uint32).reshape(script.vectors, RUNS, -1),
+        intact=all(word == "1" for kind, word in zip(kinds, words, strict=True) if kind == "g"),
+    )
+
+
+def _from_beginning(text: str, script: Script) -> list[str]:
+    """The whole lines from the first of the protocol on, without what terminals add."""
     lines = [COLOURS.sub("", line).rstrip("\r") for line in text.split("\n")]
     if script.begin() not in lines:
         raise _wrong("no line says that it began", script.begin(), next(filter(None, reversed(lines)), ""))
-    lines = lines[lines.index(script.begin()) : -1]  # what follows the last line feed is not a whole line
-    data, intact = bytearray(), True
-    body = list(script.body())
-    for (head, size), line in zip(body, [*lines[1:], *[""] * len(body)], strict=False):
-        before, _, after = line.rpartition(" ")
-        if before != head or len(after) != (2 * size or 1) or not (HEX if size else DIGIT).fullmatch(after):
-            raise _wrong("a line is missing, cut or altered", f"{head} ...", line)
-        if size:
-            data += bytes.fromhex(after)
-        else:
-            intact = intact and after == "1"
-    said = "".join(f"{line}\n" for line in lines[: len(body) + 1])
+    return lines[lines.index(script.begin()) : -1]  # what follows the last line feed is not a whole line
+
+
+def _check_end(lines: list[str], count: int) -> None:
+    """After `count` lines there must be their checksum."""
+    said = "".join(f"{line}\n" for line in lines[:count])
     end = f"e8 end {checksum(said):08x}"
-    last = lines[len(body) + 1] if len(lines) > len(body) + 1 else ""
+    last = lines[count] if len(lines) > count else ""
     if last != end:
         raise _wrong("its checksum is missing or does not fit what it printed", end, last)
-    return np.frombuffer(bytes(data), np.int8).reshape(script.vectors, RUNS, -1), intact
 
 
 def checksum(said: str) -> int:

@@ -34,9 +34,7 @@ def _choose(program: Program, call: Call, target: Target) -> Kernel:
     reasons = []
     for isa in target.isa:
         for kernel in kernels.of_isa(isa).get(call.op, ()):
-            reason = kernel.accepts(call, inputs)
-            if not reason and not kernel.planar and any(t.order == "CHW" for t in inputs):
-                reason = "it does not read planes"
+            reason = kernel.refusal(call, inputs)
             if not reason:
                 return kernel
             reasons.append(f"{kernel.symbol}: {reason}")

@@ -13,23 +13,37 @@ E8_INLINE e8_s32 e8_mulhi_s32(e8_s32 a, e8_s32 b)
     return (e8_s32)(((e8_s64)a * b) >> 32);
 }
 
+/* v clamped to [lo, hi], lo <= hi: two steps, which compilers make vectors of. */
+E8_INLINE e8_s32 e8_clamp_s32(e8_s32 v, e8_s32 lo, e8_s32 hi)
+{
+    const e8_s32 raised = v < lo ? lo : v;
+
+    return raised > hi ? hi : raised;
+}
+
 /* v clamped to [lo, hi]. Needs -128 <= lo <= hi <= 127. */
 E8_INLINE e8_s8 e8_clamp_s8(e8_s32 v, e8_s32 lo, e8_s32 hi)
 {
-    return (e8_s8)(v < lo ? lo : v > hi ? hi : v);
+    return (e8_s8)e8_clamp_s32(v, lo, hi);
 }
 
-/* clamp((mulhi(acc << lshift, mult) + c) >> rshift), where c = (zp << rshift) + 2^(rshift - 1).
+/* (mulhi(acc << lshift, mult) + c) >> rshift, where c = (zp << rshift) + 2^(rshift - 1).
  *
  * Floors compose, so this is one round-half-up of acc * mult * 2^(lshift - 32 - rshift) + zp.
  * Needs |acc| < 2^(31 - lshift), 0 <= mult < 2^31, 1 <= rshift <= 23, -128 <= zp <= 127.
  * Then -2^30 <= mulhi < 2^30 and -2^30 < c < 2^30: the sum fits 32 bits (at rshift = 24 it would not). */
-E8_INLINE e8_s8 e8_requantise_s8(e8_s32 acc, e8_s32 mult, e8_s16 lshift, e8_s32 c, e8_s16 rshift, e8_s16 lo,
-                                 e8_s16 hi)
+E8_INLINE e8_s32 e8_rescale_s32(e8_s32 acc, e8_s32 mult, e8_s16 lshift, e8_s32 c, e8_s16 rshift)
 {
     const e8_s32 shifted = (e8_s32)((e8_u32)acc << lshift);
 
-    return e8_clamp_s8((e8_mulhi_s32(shifted, mult) + c) >> rshift, lo, hi);
+    return (e8_mulhi_s32(shifted, mult) + c) >> rshift;
+}
+
+/* clamp((mulhi(acc << lshift, mult) + c) >> rshift): as e8_rescale_s32, to s8. */
+E8_INLINE e8_s8 e8_requantise_s8(e8_s32 acc, e8_s32 mult, e8_s16 lshift, e8_s32 c, e8_s16 rshift, e8_s16 lo,
+                                 e8_s16 hi)
+{
+    return e8_clamp_s8(e8_rescale_s32(acc, mult, lshift, c, rshift), lo, hi);
 }
 
 /* clamp((a * mult_a + b * mult_b + c) >> rshift): a rescale or the sum of two s8 values, rounded once.

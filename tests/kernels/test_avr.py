@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from eightbit import ops
 from eightbit.cstruct import initialiser, struct_name
+from eightbit.kernels.kernel import Kernel
 from eightbit.program import Tensor, stored
 from kernels.cases import Case
 from kernels.driver import RUNTIME, Job, facts, job, kernel_files
 
-CASES, DRAWN = 4, 60  # per kernel
+CASES, DRAWN = 4, 200  # per kernel
 MOST_CONSTANTS, MOST_ELEMENTS = 1200, 500  # bytes of a case, so that all fit 64 KiB of flash and 8 KiB of RAM
 CTYPES = {"int8": "e8_s8", "int16": "e8_s16", "int32": "e8_s32", "uint32": "e8_u32"}
 MAIN = """
@@ -57,7 +58,8 @@ def small_jobs(isa: str) -> list[Job]:
     for source in sources(isa):
         case_of = importlib.import_module(f"ops.test_{facts(source).op}").case
         rngs = [np.random.default_rng([7, index]) for index in range(DRAWN)]
-        fitting = [(case, rng) for case, rng in ((case_of(rng), rng) for rng in rngs) if fits(case)]
+        drawn = [(case_of(rng), rng) for rng in rngs]
+        fitting = [(case, rng) for case, rng in drawn if fits(facts(source), case)]
         fitting.sort(key=lambda drawn: -largest_sum(drawn[0]))  # half of the cases sum the most
         chosen = fitting[: CASES // 2] + fitting[len(fitting) // 2 :][: CASES // 2]
         jobs += [job(source, case, rng) for case, rng in chosen]
@@ -69,8 +71,10 @@ def largest_sum(case: Case) -> int:
     return case.inputs[0].size if bound is None else int(bound.max())
 
 
-def fits(case: Case) -> bool:
-    constants = sum(array.nbytes for array in case.call.consts.values())
+def fits(kernel: Kernel, case: Case) -> bool:
+    if kernel.refusal(case.call, case.inputs):
+        return False
+    constants = sum(array.nbytes for array in kernel.pack(case.call).values())
     return constants <= MOST_CONSTANTS and max(case.inputs[0].size, case.output.size) <= MOST_ELEMENTS
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from eightbit.audit.model import Call, Plan, Program
@@ -18,7 +19,21 @@ def as_they_are(call: Call) -> Arrays:
     return call.consts
 
 
-ORDERS: Mapping[str, Callable[[Call], Arrays]] = {}  # by kernel; those of `ref` store what the program says
+def blocks_of_16(call: Call) -> Arrays:
+    """Output channels first, 16 to a block, filled up with 0; in a block they are the last axis."""
+    found = {}
+    for role, array in call.consts.items():
+        blocks = np.zeros((-(-len(array) // 16), *array.shape[1:], 16), array.dtype)
+        for channel, values in enumerate(array):
+            blocks[channel // 16, ..., channel % 16] = values
+        found[role] = blocks
+    return found
+
+
+ORDERS: Mapping[str, Callable[[Call], Arrays]] = {  # by kernel; those of `ref` store what the program says
+    "e8_conv_s8__lanes": blocks_of_16,
+    "e8_depthwise_s8__lanes": as_they_are,
+}
 
 
 def stored(kernel: str, call: Call) -> Arrays | None:

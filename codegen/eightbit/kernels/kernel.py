@@ -41,10 +41,15 @@ class Kernel:
     planar: bool = False  # reads inputs stored as planes (CHW)
     flat: bool = False  # needs its whole input, contiguous
     unit: int = 1  # rows that a launch must be a multiple of
-    write: str = "pixel"  # what is written before the next input is read
+    write: str = "pixel"  # or "tile" of pixels: what is written before the next input is read
     reread: bool = False  # reads a pixel's inputs again after writing a channel of it
     scratch: Callable[[Call], int] = lambda call: 0
     state: Callable[[Call], int] = lambda call: 0
+
+    def refusal(self, call: Call, inputs: tuple[Tensor, ...]) -> str:
+        """Why this kernel does not make the call; empty if it does."""
+        planes = any(tensor.order == "CHW" for tensor in inputs)
+        return self.accepts(call, inputs) or ("it does not read planes" if planes and not self.planar else "")
 
     @property
     def file(self) -> str:

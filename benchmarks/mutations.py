@@ -28,7 +28,7 @@ from mutation_verdicts import Verdict, judge, run_verify
 from eightbit import verify
 
 ROUNDING = (  # file, a rounding, another one
-    ("e8_math.h", "+ c) >> rshift, lo", "+ c - 1) >> rshift, lo"),
+    ("e8_math.h", "+ c) >> rshift", "+ c - 1) >> rshift"),
     ("e8_softmax_s8__ref.inc", "sum / 2", "sum / 4"),
 )
 

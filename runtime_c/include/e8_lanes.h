@@ -30,6 +30,15 @@ E8_INLINE e8_s16 e8_product_s16(e8_s16 a, e8_s8 b)
     return (e8_s16)(a * b);
 }
 
+E8_INLINE void e8_lanes_load(e8_s32 *acc, const e8_s32 E8_ROM *bias, e8_len n)
+{
+    e8_len i;
+
+    E8_KEEP_LOOP
+    for (i = 0; i < n; i++)
+        acc[i] = bias[i];
+}
+
 /* acc[i] = the result of e8_requantise_s8 for accumulator acc[i] and multiplier mult[i], in all n lanes. */
 E8_INLINE void e8_lanes_requantise(e8_s32 *acc, const e8_s32 E8_ROM *mult, e8_len n, e8_s16 lshift, e8_s32 c,
                                    e8_s16 rshift, e8_s16 lo, e8_s16 hi)

@@ -10,7 +10,7 @@
  * no multiple of E8_LANES the rest of the last block is 0, and is not written.
  * Ranges: |x - zp_in| <= 255, |w| <= 128; the compiler proves
  * |bias| + sum|(x - zp_in) * w| < 2^(31 - acc_lshift), so no partial sum leaves 32 bits.
- * Stack: 960 bytes of arrays.
+ * Stack: 896 bytes of arrays.
  * Facts: reads planes; writes up to E8_LANES channels of a tile and reads the tile's inputs again for the next. */
 #include "e8_conv.h"
 #include "e8_lanes.h"
@@ -19,31 +19,44 @@
 
 enum {
     E8_CONV_S8__LANES_PIXELS = 4, /* of a tile */
-    E8_CONV_S8__LANES_DEPTH = 8   /* input channels that are widened at a time */
+    E8_CONV_S8__LANES_DEPTH = 8   /* input channels whose factors are widened together */
 };
 
-/* Adds n <= DEPTH input channels, `plane` apart, of pixels that are `next` apart; w is [n][E8_LANES]. */
+/* Adds E8_CONV_S8__LANES_DEPTH input channels, `plane` apart, of pixels that are `next` apart. Both factors are
+ * widened first, so that the sums take whole vectors. */
 E8_INLINE void e8_conv_s8__lanes_add(e8_s32 (*acc)[E8_LANES], e8_len pixels, const e8_s8 *x, e8_len next,
-                                     e8_len plane, e8_s16 zp, const e8_s8 E8_ROM *w, e8_len n)
+                                     e8_len plane, e8_s16 zp, const e8_s8 E8_ROM *w)
 {
     e8_s32 input[E8_CONV_S8__LANES_PIXELS][E8_CONV_S8__LANES_DEPTH];
     e8_s32 weight[E8_CONV_S8__LANES_DEPTH * E8_LANES];
     e8_len p, c, i;
 
     for (p = 0; p < pixels; p++)
-        if (plane == 1)
-            for (c = 0; c < n; c++)
-                input[p][c] = (e8_s32)x[p * next + c] - zp;
-        else
-            for (c = 0; c < n; c++)
-                input[p][c] = (e8_s32)x[p * next + c * plane] - zp;
-    for (i = 0; i < n * E8_LANES; i++)
+        for (c = 0; c < E8_CONV_S8__LANES_DEPTH; c++)
+            input[p][c] = (e8_s32)x[p * next + c * plane] - zp;
+    for (i = 0; i < E8_CONV_S8__LANES_DEPTH * E8_LANES; i++)
         weight[i] = w[i];
-    for (c = 0; c < n; c++)
+    for (c = 0; c < E8_CONV_S8__LANES_DEPTH; c++)
         for (p = 0; p < pixels; p++) {
             E8_KEEP_LOOP
             for (i = 0; i < E8_LANES; i++)
                 acc[p][i] += input[p][c] * weight[c * E8_LANES + i];
+        }
+}
+
+/* Adds n input channels, one by one. */
+E8_INLINE void e8_conv_s8__lanes_add_few(e8_s32 (*acc)[E8_LANES], e8_len pixels, const e8_s8 *x, e8_len next,
+                                         e8_len plane, e8_s16 zp, const e8_s8 E8_ROM *w, e8_len n)
+{
+    e8_len p, c, i;
+
+    for (c = 0; c < n; c++, x += plane, w += E8_LANES)
+        for (p = 0; p < pixels; p++) {
+            const e8_s16 input = (e8_s16)(x[p * next] - zp);
+
+            E8_KEEP_LOOP
+            for (i = 0; i < E8_LANES; i++)
+                acc[p][i] += e8_product_s16(input, w[i]);
         }
 }
 
@@ -62,11 +75,8 @@ E8_INLINE void e8_conv_s8__lanes_tile(const e8_conv_s8_params *q, const e8_linea
     e8_s16 slot = e8_slot(in, (e8_s16)ky.at), t;
     e8_len p, i, u, c;
 
-    for (p = 0; p < pixels; p++) {
-        E8_KEEP_LOOP
-        for (i = 0; i < E8_LANES; i++)
-            acc[p][i] = k->bias[o + i];
-    }
+    for (p = 0; p < pixels; p++)
+        e8_lanes_load(acc[p], k->bias + o, E8_LANES);
     for (t = 0; t < ky.n; t++, slot = e8_slot_below(in, slot, q->dil_y)) {
         const e8_s8 *x = (const e8_s8 *)in->base + slot * in->row + kx.at * in->pixel;
         const e8_len tap = (ky.first + t) * (e8_len)q->kw + kx.first;
@@ -75,9 +85,8 @@ E8_INLINE void e8_conv_s8__lanes_tile(const e8_conv_s8_params *q, const e8_linea
         for (u = 0; u < taps; u++, x += step, w += run * E8_LANES) {
             for (c = 0; c + E8_CONV_S8__LANES_DEPTH <= run; c += E8_CONV_S8__LANES_DEPTH)
                 e8_conv_s8__lanes_add(acc, pixels, x + c * in->plane, next, in->plane, q->zp_in,
-                                      w + c * E8_LANES, E8_CONV_S8__LANES_DEPTH);
-            if (c < run)
-                e8_conv_s8__lanes_add(acc, pixels, x + c * in->plane, next, in->plane, q->zp_in,
+                                      w + c * E8_LANES);
+            e8_conv_s8__lanes_add_few(acc, pixels, x + c * in->plane, next, in->plane, q->zp_in,
                                       w + c * E8_LANES, run - c);
         }
     }

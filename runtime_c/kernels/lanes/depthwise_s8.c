@@ -26,9 +26,7 @@ E8_INLINE void e8_depthwise_s8__lanes_block(const e8_depthwise_s8_params *q, con
     e8_s32 acc[E8_LANES];
     e8_len i;
 
-    E8_KEEP_LOOP
-    for (i = 0; i < n; i++)
-        acc[i] = k->bias[o + i];
+    e8_lanes_load(acc, k->bias + o, n);
     for (t = 0; t < ky.n; t++, slot = e8_slot_below(in, slot, q->dil_y)) {
         const e8_s8 *x = from + slot * in->row + o;
         const e8_s8 E8_ROM *w = k->weights + ((ky.first + t) * (e8_len)q->kw + kx.first) * outs + o;

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernels in lanes in whole networks: every width round that of the lanes, where compilers know all sizes."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import eightbit
+from eightbit import verify
+from models import model, node, weights
+
+# Compilers warn of bounds where a call's sizes are constants: one call of a kernel in a file is inlined.
+FLAGS = {"gcc": (("-O2",), ("-O3", "-march=native")), "clang": (("-O3",),)}
+
+
+def network(channels: int, target: str) -> eightbit.Build:
+    """A depthwise convolution with borders, then one that is neither wide nor a multiple of anything."""
+    nodes = [
+        node("Conv", "x d", "h", group=channels, pads=[1, 1, 1, 1]),
+        node("Conv", "h w", "y", pads=[1, 1, 0, 0]),
+    ]
+    consts = {"d": weights(channels, 1, 3, 3), "w": weights(channels, channels, 2, 2)}
+    shape = [1, channels, 5, 7]
+    proto = model(nodes, {"x": shape}, {"y": shape}, consts)
+    x = np.random.default_rng(1).normal(0, 1, (10, *shape[1:])).astype(np.float32)
+    return eightbit.compile(proto, np.ascontiguousarray(x), target=target, name="net")
+
+
+@pytest.mark.parametrize("channels", [8, 9, 10, 12, 15, 16, 17, 24, 31, 33])
+def test_a_network_of_any_width_compiles_without_warnings(channels: int, tmp_path: Path) -> None:
+    out = network(channels, "x86-64").write(tmp_path / "out")
+    assert (out / "e8_conv_s8__lanes.inc").exists()
+    for compiler, levels in FLAGS.items():
+        for flags in levels:
+            command = [compiler, *verify.STRICT, *flags, "-c", out / "net.c", "-o", tmp_path / "net.o"]
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+            assert (done.returncode, done.stderr) == (0, ""), f"{compiler} {flags}"
+
+
+@pytest.mark.parametrize("flags", [("-O0",), ("-O3", "-march=native")])
+def test_lanes_make_the_bits_of_the_simulator_with_and_without_vectors(flags: tuple[str, ...]) -> None:
+    assert network(19, "x86-64").verify(cflags=flags).ok
+
+
+def test_too_few_channels_for_lanes_are_left_to_the_portable_kernels(tmp_path: Path) -> None:
+    out = network(7, "x86-64").write(tmp_path / "out")
+    assert not list(out.glob("*lanes*"))

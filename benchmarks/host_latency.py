@@ -59,9 +59,10 @@ void driver_time(const e8_s8 *x, long size, long n, long long *nanoseconds)
 
     for (i = 0; i < n; i++) {{
         const long long start = now();
+        e8_s8 *to = driver_input();
 
         for (j = 0; j < size; j++)
-            driver_input()[j] = x[j];
+            to[j] = x[j];
         {name}_run(&net);
         nanoseconds[i] = now() - start;
     }}

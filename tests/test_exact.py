@@ -106,14 +106,14 @@ def test_every_pair_of_bytes_adds_up_within_the_bound_of_the_real_sum(
     assert found.largest <= max(1, int(exact.sum_bound(a, b, t.rshift) + 1))
 
 
-@pytest.mark.parametrize("seed", range(20_301, 20_307))
-def test_pools_and_sums_of_random_graphs_are_within_their_bounds(seed: int) -> None:
-    program = eightbit.compile(*random_model(seed)[:2]).program
-    for call in program.calls:
-        if call.op in ("gap", "avgpool"):
-            assert exact.pool(call, *exact.tensors(program, call)).proven
-        elif call.op == "add":
-            assert exact.pairs(call, *exact.tensors(program, call)).proven
+def test_pools_of_random_graphs_are_within_their_bounds() -> None:
+    found = []
+    for seed in range(20_301, 20_313):
+        program = eightbit.compile(*random_model(seed)[:2]).program
+        pools = [call for call in program.calls if call.op in ("gap", "avgpool")]
+        found += [exact.pool(call, *exact.tensors(program, call)) for call in pools]
+    assert len(found) >= 3
+    assert all(compared.proven for compared in found)
 
 
 @pytest.mark.parametrize("op", large_factors.OPS)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from eightbit.graph import Graph, Node
 from eightbit.lower import rule
+from eightbit.lower.groups import Equalities
 
 Float = NDArray[np.float64]
 Ranges = Mapping[str, tuple[float, float]]
@@ -47,10 +48,10 @@ class Group:
 def groups(graph: Graph) -> list[Group]:
     """The groups that can take factors, in the order of their first values."""
     members: dict[str, list[str]] = {}
-    joined, barred = _joined(graph)
+    equal, barred = _equalities(graph)
     for value in graph.shapes:
         if value in graph.producers:
-            members.setdefault(_root(joined, value), []).append(value)
+            members.setdefault(equal.root(value), []).append(value)
     order = {value: i for i, value in enumerate(graph.producers)}
     found = []
     for values in members.values():
@@ -77,10 +78,9 @@ def _group(graph: Graph, values: tuple[str, ...]) -> Group | None:
     return Group(values, channels, producers, consumers)
 
 
-def _joined(graph: Graph) -> tuple[dict[str, str], set[str]]:
-    """Values tied to each other (a union-find forest), and those that must keep the scale of every channel."""
-    joined: dict[str, str] = {}
-    barred = {*graph.inputs, *graph.outputs}
+def _equalities(graph: Graph) -> tuple[Equalities, set[str]]:
+    """Which values must have the same factors, and those that must keep the scale of every channel."""
+    equal, barred = Equalities(), {*graph.inputs, *graph.outputs}
     for node in graph.nodes:
         live = [value for value in node.inputs if value and value not in graph.consts]
         if node.op_type == "Conv":
@@ -89,16 +89,10 @@ def _joined(graph: Graph) -> tuple[dict[str, str], set[str]]:
             barred.update(node.outputs)
         elif rule(node).passes_factors(graph, node):
             for value in live:
-                joined[_root(joined, value)] = _root(joined, node.outputs[0])
+                equal.tie(node.outputs[0], value)
         else:
             barred.update(live, node.outputs)
-    return joined, barred
-
-
-def _root(joined: Mapping[str, str], value: str) -> str:
-    while value in joined and joined[value] != value:
-        value = joined[value]
-    return value
+    return equal, barred
 
 
 def _is_matrix(graph: Graph, node: Node) -> bool:

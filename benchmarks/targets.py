@@ -73,7 +73,7 @@ def shown(found: Cell | None) -> str:
         return ""
     if found["compared_bytes"]:
         return f"{found['differing_bytes']:,} of {found['compared_bytes']:,}"
-    return f"{found['status']}: {found['why']}"
+    return found["why"] if found["status"] == "too small" else f"{found['status']}: {found['why']}"
 
 
 def grid(cells: Sequence[Cell], hashes: Sequence[Cell], names: Sequence[str]) -> list[dict[str, str]]:

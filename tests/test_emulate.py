@@ -269,5 +269,5 @@ def test_all_targets_give_a_row_each(out: Path, targets: Path) -> None:
     }
     assert [row.target for row in rows.values() if not row.ok] == ["cut"]
     assert (rows["good"].compared_bytes, rows["good"].machine) == (4 * 2 * 27, HOST.machine)
-    assert rows["small"].why == "RAM: it needs 80 bytes, stack and code apart; there are 16"
+    assert rows["small"].why == "it needs 80 bytes of RAM, stack apart; there are 16"
     assert "an-emulator" in rows["bare"].why

@@ -35,7 +35,7 @@ class BudgetError(EightbitError):
         super().__init__(
             f"the network does not fit the {memory} of {board}",
             where=f"target {board}",
-            why=f"it needs {needed} bytes{note}; there are {available}",
+            why=f"it needs {needed} bytes of {memory}{note}; there are {available}",
             hint="choose a larger target or a smaller network",
         )
 

@@ -135,4 +135,5 @@ def fitting(error: BuildError, target: Target) -> BuildError | BudgetError:
         return error
     over, region = max(found)
     memory, (_, available) = sizes[region]
-    return BudgetError(target.name, memory, available + over, available, note=", code and stack included")
+    note = ", stack and guards included" if region == "RAM" else ", code and vectors included"
+    return BudgetError(target.name, memory, available + over, available, note=note)

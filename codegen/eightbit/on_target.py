@@ -97,7 +97,7 @@ def verify_all(
         try:
             yield _row(verify_on(out, name, x, traced, cflags))
         except BudgetError as error:
-            yield _unanswered(chosen, "too small", f"{error.memory}: {error.why}")
+            yield _unanswered(chosen, "too small", error.why)
         except BuildError as error:
             yield _unanswered(chosen, "fails", f"{error.what}: {error.why}")
         except toolchain.MissingToolError as error:

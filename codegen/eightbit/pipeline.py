@@ -199,12 +199,12 @@ def _check_memories(build: Build) -> None:
     """A board's memories are budgets: context and constants must fit, with nothing left for the rest."""
     report, board = build.report(), build.target
     needs = (
-        ("RAM", report["context_bytes"], board.ram_bytes),
-        ("flash", report["weight_bytes"], board.flash_bytes),
+        ("RAM", report["context_bytes"], board.ram_bytes, ", stack apart"),
+        ("flash", report["weight_bytes"], board.flash_bytes, ", code apart"),
     )
-    for memory, need, limit in needs:
+    for memory, need, limit, note in needs:
         if limit is not None and need > limit:
-            raise BudgetError(board.name, memory, need, limit, note=", stack and code apart")
+            raise BudgetError(board.name, memory, need, limit, note=note)
 
 
 def _checked(program: Program, stage: str) -> Program:

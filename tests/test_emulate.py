@@ -189,9 +189,9 @@ def test_a_program_for_another_machine_is_refused_before_it_runs(out: Path, tmp_
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("missing", ["cc", "ld", "run"])
+@pytest.mark.parametrize("missing", ["cc", "ld", "run", "tools"])
 def test_a_missing_tool_names_its_packages(out: Path, missing: str) -> None:
-    chip = replace(HOST, **{missing: ("no-such-tool",) if missing == "run" else "no-such-tool"})
+    chip = replace(HOST, **{missing: ("no-such-tool",) if missing in {"run", "tools"} else "no-such-tool"})
     with pytest.raises(toolchain.MissingToolError, match="no program 'no-such-tool'") as failed:
         check(out, chip)
     assert failed.value.exit_status == 2

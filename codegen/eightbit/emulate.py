@@ -76,7 +76,9 @@ def selftest(
 
 def need_tools(target: Target) -> None:
     """Refuse where a program that the target needs is not there; a target of this machine runs without an emulator."""
-    tool = toolchain.missing((target.cc, target.ld, *(word for word in target.run[:1] if word != "{elf}")))
+    tool = toolchain.missing(
+        (target.cc, target.ld, *(word for word in target.run[:1] if word != "{elf}"), *target.tools)
+    )
     if tool:
         raise toolchain.MissingToolError(tool, f"target {target.name}", target.packages)
 

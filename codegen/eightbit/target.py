@@ -37,6 +37,7 @@ class Target:
     ld: str = ""  # "": cc links
     ldflags: tuple[str, ...] = ()
     run: tuple[str, ...] = ()  # the emulator's command line
+    tools: tuple[str, ...] = ()  # programs that `run` starts in turn
     machine: str = ""  # one of machine.NAMES: what the headers of programs for it say
     count: str = ""  # how instructions are counted, one of COUNTS
     packages: tuple[str, ...] = ()  # Debian packages that bring all of this

@@ -84,7 +84,7 @@ BROKEN = {
     "a list of words for numbers": (EMULATED + 'board_ram = ["0"]\n', "board_ram = ['0'] is not a list of ints"),
     "an origin without a size": (EMULATED + "board_ram = [0]\n", "board_ram = [0] is not an origin and a size"),
     "half of an emulated target": (GOOD + 'cc = "gcc"\n', "needs board, run, machine, packages too"),
-    "an unknown board": (EMULATED.replace("hosted", "kitchen"), "board = 'kitchen' is none of cortex-m"),
+    "an unknown board": (EMULATED.replace("hosted", "kitchen"), "board = 'kitchen' is none of avr, cortex-m"),
     "an unknown machine": (EMULATED.replace("X86-64", "x86"), "machine = 'x86' is none of 386, MIPS"),
     "an unknown language": (EMULATED + 'std = "c11"\n', "std = 'c11' is none of c99, gnu99"),
     "an unknown way to count": (EMULATED + 'count = "clock"\n', "count = 'clock' is none of plugin"),

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where nothing is smaller than 16 bits, as on DSPs for which no free compiler exists: the same C, the same bits.
-
-This machine's compiler is given a <stdint.h> without int8_t, whose smallest type has 16 bits, and may use no
-extension of GNU C. The sizes of int and of addresses stay this machine's: the AVR and MSP430 targets cover those.
-"""
+"""Where nothing is smaller than 16 bits: the same C, the same bits. See wide.py for the machine."""
 
 from __future__ import annotations
 
@@ -14,21 +10,10 @@ from pathlib import Path
 import pytest
 
 import eightbit
+import wide
 from models import samples
 from test_targets import NETWORKS
 
-STDINT = """
-typedef short int_least8_t, int_least16_t;
-typedef unsigned short uint_least8_t, uint_least16_t;
-typedef int int_least32_t;
-typedef unsigned uint_least32_t;
-typedef long int_least64_t;
-"""
-STDDEF = """
-typedef long ptrdiff_t;
-typedef unsigned long size_t;
-#define NULL ((void *)0)
-"""
 MAIN = """
 #include <stdio.h>
 short net_selftest(void *context, void (*put)(char));
@@ -36,9 +21,6 @@ static long long context[4096];
 static void put(char c) { putchar(c); }
 int main(void) { return net_selftest(context, put); }
 """
-STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror")
-# Without may_alias the compiler must not assume that 16- and 32-bit data lie apart from the arena's.
-PLAIN_C = ("-nostdinc", "-U__GNUC__", "-U__clang__", "-fno-strict-aliasing")
 # What a C file must not hold: functions that count bytes, types that need not exist, bits of a char.
 BYTEWISE = r"\b(mem(set|cpy|move|cmp)|u?int(8|16|32|64)_t|CHAR_BIT|UCHAR_MAX|SCHAR_M\w+|stdlib\.h|string\.h)\b"
 
@@ -52,17 +34,7 @@ def out(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def headers(tmp_path: Path) -> Path:
-    folder = tmp_path / "headers"
-    folder.mkdir()
-    (folder / "stdint.h").write_text(STDINT)
-    (folder / "stddef.h").write_text(STDDEF)
-    return folder
-
-
-def compile_wide(compiler: str, headers: Path, source: Path, into: Path, *flags: str) -> None:
-    command = [compiler, *STRICT, *PLAIN_C, "-O2", "-isystem", headers, *flags, "-c", source, "-o", into]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    return wide.headers(tmp_path / "headers")
 
 
 def code(text: str) -> str:
@@ -86,10 +58,10 @@ def test_sizes_in_bytes_are_compared_with_nothing_but_sizes_in_storage_units(out
 def test_the_self_test_prints_its_golden_hash_where_the_smallest_type_has_16_bits(
     compiler: str, out: Path, headers: Path, tmp_path: Path
 ) -> None:
-    objects = []
-    for source in (out / "net.c", out / "net_selftest.c"):
-        objects.append(tmp_path / f"{source.stem}.o")
-        compile_wide(compiler, headers, source, objects[-1], "-DNET_SELFTEST")
+    objects = [
+        wide.compiled(compiler, headers, out / f"{name}.c", tmp_path / f"{name}.o", "-DNET_SELFTEST")
+        for name in ("net", "net_selftest")
+    ]
     (tmp_path / "main.c").write_text(MAIN)
     subprocess.run([compiler, tmp_path / "main.c", *objects, "-o", tmp_path / "run"], check=True)
     printed = subprocess.run([tmp_path / "run"], check=False, capture_output=True, text=True).stdout
@@ -104,11 +76,11 @@ def test_the_float_helpers_compile_where_the_smallest_type_has_16_bits(
     source = tmp_path / "helpers.c"
     source.write_text('#include "net_io.h"\ne8_s8 one(double value);\n'
                       "e8_s8 one(double value) { return net_input_from_real(value); }\n")  # fmt: skip
-    compile_wide("clang", headers, source, tmp_path / "helpers.o", f"-I{out}", "-Wno-unused-function")
+    wide.compiled("clang", headers, source, tmp_path / "helpers.o", f"-I{out}", "-Wno-unused-function")
 
 
 def test_the_headers_of_these_tests_have_no_int8_t(headers: Path, tmp_path: Path) -> None:
     source = tmp_path / "exact.c"
     source.write_text("#include <stdint.h>\nint8_t exact;\n")
     with pytest.raises(AssertionError, match="int8_t"):
-        compile_wide("gcc", headers, source, tmp_path / "exact.o")
+        wide.compiled("gcc", headers, source, tmp_path / "exact.o")

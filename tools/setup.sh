@@ -55,7 +55,7 @@ need_test_compilers() {
     has g++ || missing+=(g++)
     builds clang string.h || missing+=(clang)
     builds avr-gcc avr/io.h -mmcu=atmega2560 || missing+=(gcc-avr avr-libc)
-    has simavr || missing+=(simavr)
+    builds gcc simavr/sim_avr.h -lsimavr || missing+=(libsimavr-dev)
 }
 
 # What targets/*.toml name; said in full, since it is large.

@@ -42,19 +42,31 @@ def _kit(
     work: Path, source: Path, program: Program, target: Target, cflags: Sequence[str], hook: tuple[str | Path, ...]
 ) -> Kit:
     context = _context(program, target)
-    base = (target.cc, *target.cflags, f"-std={target.std}", *toolchain.WARNINGS, *cflags)
-    boards = resources.boards()
+    base = compiler(target, cflags)
     name = context["name"]
     # The model sees no folder but its own: a temporary header must not shadow one of out/.
-    model = _object((*base, "-I", source, *hook), source / f"{name}.c", work / f"{name}.o")
-    startup = sorted(path for path in (boards / target.board).iterdir() if path.suffix in {".c", ".s", ".S"})
-    objects = [_object((*base, "-I", boards), path, work / f"board_{path.name}.o") for path in startup]
-    return Kit(work, target, context, (model, *objects), (*base, "-I", source, "-I", work, "-I", boards))
+    model = compiled((*base, "-I", source, *hook), source / f"{name}.c", work / f"{name}.o")
+    objects = (model, *board_objects(work, target, cflags))
+    return Kit(work, target, context, objects, (*base, "-I", source, "-I", work, "-I", resources.boards()))
 
 
-def _object(command: tuple[str | Path, ...], source: Path, into: Path) -> Path:
+def compiler(target: Target, cflags: Sequence[str]) -> tuple[str | Path, ...]:
+    """The target's compiler with all flags but folders."""
+    return (target.cc, *target.cflags, f"-std={target.std}", *toolchain.WARNINGS, *cflags)
+
+
+def compiled(command: tuple[str | Path, ...], source: Path, into: Path) -> Path:
+    """One object file."""
     toolchain.run([*command, "-c", source, "-o", into])
     return into
+
+
+def board_objects(work: Path, target: Target, cflags: Sequence[str]) -> list[Path]:
+    """The board's start-up code and what else lies in its folder."""
+    boards = resources.boards()
+    sources = sorted(path for path in (boards / target.board).iterdir() if path.suffix in {".c", ".s", ".S"})
+    command = (*compiler(target, cflags), "-I", boards)
+    return [compiled(command, path, work / f"board_{path.name}.o") for path in sources]
 
 
 def _context(program: Program, target: Target) -> dict[str, Any]:
@@ -71,7 +83,7 @@ def link(kit: Kit, values: Int8) -> Path:
     """The program that runs the vectors `values` [n, bytes]."""
     (kit.work / "vectors.inc").write_text(ctext.array("vectors", values) + "\n", encoding="utf-8")
     main = _main(kit, "firmware.c.j2", {"vectors": len(values)})
-    return _program(kit, main)
+    return program_file(kit.work, kit.target, [main, *kit.objects])
 
 
 def selftest(work: Path, source: Path, program: Program, target: Target, cflags: Sequence[str]) -> Path:
@@ -79,25 +91,25 @@ def selftest(work: Path, source: Path, program: Program, target: Target, cflags:
     name = _context(program, target)["name"]
     define = f"-D{name.upper()}_SELFTEST"
     kit = _kit(work, source, program, target, cflags, (define,))
-    test = _object((*kit.compiler, define), source / f"{name}_selftest.c", work / "selftest.o")
-    return _program(kit, _main(kit, "firmware_selftest.c.j2", {}), test)
+    test = compiled((*kit.compiler, define), source / f"{name}_selftest.c", work / "selftest.o")
+    return program_file(work, target, [_main(kit, "firmware_selftest.c.j2", {}), test, *kit.objects])
 
 
 def _main(kit: Kit, template: str, more: dict[str, Any]) -> Path:
     source = kit.work / "firmware.c"
     source.write_text(emit.render(template, kit.context | more), encoding="utf-8")
-    return _object(kit.compiler, source, kit.work / "firmware.o")
+    return compiled(kit.compiler, source, kit.work / "firmware.o")
 
 
-def _program(kit: Kit, *more: Path) -> Path:
-    """Everything linked; the file itself must name the target's machine."""
-    target, elf = kit.target, kit.work / "firmware.elf"
+def program_file(work: Path, target: Target, objects: Sequence[Path]) -> Path:
+    """Objects linked, the board's among them; the file itself must name the target's machine."""
+    elf = work / "firmware.elf"
     flags = [flag.format_map(placeholders(target, elf)) for flag in target.ldflags]
-    _link_script(target, kit.work)
+    _link_script(target, work)
     linker = [target.ld] if target.ld else [target.cc, *target.cflags]
     elf.unlink(missing_ok=True)
     try:
-        toolchain.run([*linker, *more, *kit.objects, *flags, "-o", elf])
+        toolchain.run([*linker, *objects, *flags, "-o", elf])
     except BuildError as error:
         raise fitting(error, target) from error
     found = machine.name(elf)

@@ -4,9 +4,6 @@
 
 #include <stdint.h>
 
-#define SYS_WRITE0 0x04        /* print a string */
-#define SYS_EXIT_EXTENDED 0x20 /* end with a reason and a status */
-#define APPLICATION_EXIT 0x20026u
 #define FAULTED 99
 
 /* Of the linker script. */
@@ -15,40 +12,16 @@ extern uint32_t e8_data_load[], e8_data_start[], e8_data_end[], e8_bss_start[], 
 void e8_start(void);
 void e8_reset(void);
 
-static char line[128]; /* a trap per character would cost more than the network */
-static unsigned used;
-
-static void semihost(uint32_t operation, const void *argument)
+static long e8_semihost(long operation, const void *argument)
 {
-    register uint32_t r0 __asm__("r0") = operation;
+    register long r0 __asm__("r0") = operation;
     register const void *r1 __asm__("r1") = argument;
 
     __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
+    return r0;
 }
 
-static void flush(void)
-{
-    line[used] = 0;
-    used = 0;
-    semihost(SYS_WRITE0, line);
-}
-
-void e8_board_put(char c)
-{
-    line[used++] = c;
-    if (c == '\n' || used == sizeof line - 1)
-        flush();
-}
-
-void e8_board_exit(int status)
-{
-    const uint32_t block[2] = {APPLICATION_EXIT, (uint32_t)status};
-
-    flush();
-    semihost(SYS_EXIT_EXTENDED, block);
-    for (;;)
-        continue;
-}
+#include "e8_semihosting.inc"
 
 __attribute__((noinline)) void e8_board_mark(void)
 {
@@ -93,7 +66,7 @@ void e8_start(void)
 
 static void fault(void)
 {
-    semihost(SYS_WRITE0, "FAULT\n");
+    (void)e8_semihost(E8_SYS_WRITE0, "FAULT\n");
     e8_board_exit(FAULTED);
 }
 

@@ -198,9 +198,16 @@ def test_a_missing_tool_names_its_packages(out: Path, missing: str) -> None:
     assert failed.value.hint == "apt install gcc an-emulator"
 
 
-def test_a_network_that_does_not_fit_the_memories_says_by_how_much(out: Path) -> None:
-    lines = ["region `RAM' overflowed by 100 bytes", "region `RAM' overflowed by 4 bytes"]
-    error = firmware.fitting(BuildError("x", why="\n".join(lines)), replace(HOST, board_ram=(0, 512)))
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "region `RAM' overflowed by 100 bytes\nregion `RAM' overflowed by 4 bytes",
+        "section '.bss' will not fit in region 'RAM': overflowed by 100 bytes",
+        "address 0x2264 of a.elf section `.bss' is not within region `data'",
+    ],
+)
+def test_a_network_that_does_not_fit_the_memories_says_by_how_much(lines: str) -> None:
+    error = firmware.fitting(BuildError("x", why=lines), replace(HOST, board_ram=(0x2000, 512)))
     assert isinstance(error, eightbit.BudgetError)
     assert (error.memory, error.needed, error.available) == ("RAM", 612, 512)
 

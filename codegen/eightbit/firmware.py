@@ -19,6 +19,7 @@ from eightbit.select import select
 from eightbit.target import Target
 
 OVERFLOW = re.compile(r"region [`'](\w+)'(?: |: )overflowed by (\d+) bytes")
+OUTSIDE = re.compile(r"address 0x([0-9a-f]+) of .* is not within region `data'")  # in the words of AVR's linker
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ def fitting(error: BuildError, target: Target) -> BuildError | BudgetError:
     """A linker that ran out of memory says by how much."""
     sizes = {"ROM": ("flash", target.board_rom), "RAM": ("RAM", target.board_ram)}
     found = [(int(size), region) for region, size in OVERFLOW.findall(error.why) if region in sizes]
+    found += [(int(address, 16) - sum(target.board_ram), "RAM") for address in OUTSIDE.findall(error.why)]
     if not found:
         return error
     over, region = max(found)

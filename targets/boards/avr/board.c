@@ -6,6 +6,9 @@
 #include <avr/io.h>
 #include <avr/sleep.h>
 
+/* Behind all other data, so that the linker keeps this much for the stack at least; it has all that is left. */
+__attribute__((section(".noinit"), used)) static unsigned char stack[1024];
+
 void e8_board_put(char c)
 {
     UCSR0B = 1 << TXEN0;

@@ -100,8 +100,8 @@ BROKEN = {
     "a shift the other way": ("conv_s8", "(e8_u32)acc << lshift", "(e8_u32)acc >> lshift"),
     "saturation one too early": (
         "conv_s8",
-        "(e8_s8)(v < lo ? lo : v > hi ?",
-        "(e8_s8)(v < lo ? lo : v > hi - 1 ? hi - 1 : v > hi ?",
+        "return raised > hi ? hi : raised;",
+        "return raised > hi - 1 ? hi - 1 : raised;",
     ),
     "a write behind the row": ("add_s8", "c < q.ch;", "c <= q.ch;"),
     "a changed input": ("lut_s8", "to[x * out.pixel + c] =", "((e8_s8 *)from)[0] ^= 1, to[x * out.pixel + c] ="),

@@ -71,7 +71,7 @@ def test_corrected_biases_give_every_channel_its_float_mean() -> None:
     given_ = sampling.read(samples(3, 12, 12, count=24), {"x": (1, 3, 12, 12)})
     found = calibrate.calibrate(graph, given_)
     plain = quantize.quantize(graph, found)
-    corrected = quantize.quantize(graph, quantize.correct_biases(graph, found, given_)[0])
+    corrected = quantize.quantize(graph, quantize.correct_layers(graph, found, given_)[0])
 
     def offset(program: Program) -> float:
         made = simulate.outputs(program, simulate.input_batch(program, given_))

@@ -34,6 +34,7 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
     target: str = "generic",
     name: str | None = None,
     equalize: bool = True,
+    coordinate_descent: bool = True,
     activation_correction: bool = True,
     input_range: _input_ranges.Given = None,
 ) -> Build:
@@ -41,12 +42,12 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
 
     `model`: a path to .onnx (or to a build's program.txt), its bytes, or an onnx.ModelProto. `samples`: about 100
     typical inputs as .npz, dictionary or array (float32 [n, ...] per input, without the batch axis), or the path of a
-    calibration.json. `equalize`, `activation_correction`: steps of the quantisation that may be left out where samples
-    are given. `input_range`: (low, high) of the only input, or a dictionary by input name; inputs without one get what
-    the samples have, and exactly 0..255 or 0..1 where that is near. Raises EightbitError, whose text says what, where,
-    why and what to do.
+    calibration.json. `equalize`, `coordinate_descent`, `activation_correction`: steps of the quantisation that may be
+    left out where samples are given. `input_range`: (low, high) of the only input, or a dictionary by input name;
+    inputs without one get what the samples have, and exactly 0..255 or 0..1 where that is near. Raises EightbitError,
+    whose text says what, where, why and what to do.
     """
-    recipe = _Recipe(equalize=equalize, activation_correction=activation_correction)
+    recipe = _Recipe(equalize, coordinate_descent, activation_correction)
     return _pipeline.compile_model(model, samples, target, name, recipe=recipe, input_range=input_range)
 
 

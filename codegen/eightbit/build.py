@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eightbit import emit, folder, ops, plan, program_text, samples, simulate, target, toolchain, verify
-from eightbit.calibrate import Calibration
+from eightbit.calibration import Calibration
 from eightbit.compare import VerifyResult
 from eightbit.errors import InputError
 from eightbit.fixed import Int8
@@ -104,6 +104,7 @@ class Build:
             "calls": len(self.selection.kernels),
             "rescales": [found.json() for found in self.rescales],
             "notes": list(self.notes),
+            "layers": self.calibration.layers() if self.calibration is not None else [],
         }
 
 

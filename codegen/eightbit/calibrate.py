@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ranges and mean outputs, measured on samples in one pass; everything that needed samples, as JSON.
+"""Ranges, gains and mean outputs, measured on samples in one pass.
 
 Values that must share a scale are measured where their group starts (lower/groups.py).
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eightbit.calibration import Calibration
 from eightbit.channels import Channels
-from eightbit.equalize import LARGEST, groups
-from eightbit.errors import InputError, reason
+from eightbit.errors import InputError
 from eightbit.float_run import FloatModel
 from eightbit.graph import Graph
 from eightbit.lower import rule
@@ -29,30 +26,6 @@ TAIL = 1e-5  # share of a convolution's values that may leave its range on each 
 TAIL_POSITIONS = 100  # only where an image is large enough for a share that small to mean anything
 MEAN_SAMPLES = 128  # both sides of the bias correction see the same, first samples
 RESULT_ELEMENTS = 1 << 22  # of results that are kept to judge the steps of the recipe by
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What was learnt from samples: [low, high] by ONNX value, corrected biases by linear node output.
-
-    `gains`: factors per channel by the first value of their group (equalize.py); ranges are those without them, which
-    hold with them, biases those with them. `means` (float outputs per channel, without gains) and `expected` (float
-    results of the first samples) serve the corrections and are not saved.
-    """
-
-    ranges: Mapping[str, tuple[float, float]]
-    biases: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    gains: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    means: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    expected: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-
-    def json(self) -> str:
-        ranges = {value: list(pair) for value, pair in sorted(self.ranges.items())}
-        biases = {value: list(bias) for value, bias in sorted(self.biases.items())}
-        gains = {value: list(factors) for value, factors in sorted(self.gains.items())}
-        document = {"format": FORMAT, "ranges": ranges, "gains": gains, "biases": biases}
-        return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
 
 
 def calibrate(graph: Graph, samples: Samples) -> Calibration:
@@ -75,7 +48,9 @@ def calibrate(graph: Graph, samples: Samples) -> Calibration:
     seen = min(samples.count, MEAN_SAMPLES)
     ranges = {value: _useful(graph, value, observer) for value, observer in observers.items()}
     means = {value: total / seen for value, total in sums.items()}
-    return Calibration(ranges, gains=channels.gains(ranges), means=means, expected=results.arrays())
+    gains = channels.gains(ranges)
+    gain_db = channels.decibels(gains, ranges)
+    return Calibration(ranges, gains=gains, gain_db=gain_db, means=means, expected=results.arrays())
 
 
 def _linear_values(graph: Graph) -> dict[str, int]:
@@ -191,52 +166,4 @@ def _same_shape(graph: Graph, value: str, array: NDArray[Any]) -> None:
             where="calibration",
             why=f"ONNX shape inference says {list(graph.shapes[value])}, ONNX Runtime {list(array.shape)}",
             hint="export the model again with a recent exporter",
-        )
-
-
-def read(path: str | Path) -> Calibration:
-    """A saved calibration.json."""
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-        if document["format"] != FORMAT:
-            raise ValueError(f"its format is {document['format']}, not {FORMAT}")
-        ranges = {value: _numbers(pair) for value, pair in document["ranges"].items()}
-        biases = {value: _numbers(bias) for value, bias in document["biases"].items()}
-        gains = {value: _numbers(factors) for value, factors in document.get("gains", {}).items()}
-        broken = [value for value, pair in ranges.items() if len(pair) != 2 or pair[0] > pair[1]]
-        if broken:
-            raise ValueError(f"the range of {broken[0]!r} is no pair of low and high")
-        wild = [value for value, factors in gains.items() if not all(1 <= x <= LARGEST for x in factors)]
-        if wild:
-            raise ValueError(f"a gain of {wild[0]!r} is not within 1 and {LARGEST:g}")
-    except Exception as error:  # what damaged JSON can raise, too deep a nesting included
-        raise InputError(
-            "cannot read the calibration",
-            where=str(path),
-            why=reason(error),
-            hint="it must be a calibration.json that `eightbit compile` wrote, or samples as .npz",
-        ) from error
-    return Calibration({value: (pair[0], pair[1]) for value, pair in ranges.items()}, biases, gains)
-
-
-def _numbers(values: list[Any]) -> tuple[float, ...]:
-    """A list of finite JSON numbers."""
-    if any(type(x) not in (int, float) or not math.isfinite(x) for x in values):
-        raise ValueError(f"{values} are not all finite numbers")
-    return tuple(map(float, values))
-
-
-def check_fits(graph: Graph, calibration: Calibration) -> None:
-    """A calibration belongs to one model: refuse another's."""
-    linear = {n.outputs[0] for n in graph.nodes if rule(n).channel_axis}
-    missing = [f"no range of {root!r} is recorded" for root in roots(graph) if root not in calibration.ranges]
-    missing += [f"there is no layer {value!r} with a bias" for value in calibration.biases if value not in linear]
-    channels = {group.name: group.channels for group in groups(graph)}
-    missing += [f"{v!r} takes no such gains" for v, g in calibration.gains.items() if channels.get(v) != len(g)]
-    if missing:
-        raise InputError(
-            "the calibration is not of this model",
-            where=graph.name,
-            why=missing[0] + (f", and {len(missing) - 1} more" if missing[1:] else ""),
-            hint="calibrate with samples once: --calibration samples.npz",
         )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eightbit.equalize import BITS, HEADROOM, LARGEST, POWERS, Float, Group, Ranges, columns, groups
 from eightbit.graph import Graph, Node
+from eightbit.rounding import decibels
 from eightbit.weights import W_MAX
 
 
@@ -53,6 +54,15 @@ class Channels:
         found = {group.name: self._gains(group, ranges) for group in self.groups}
         return {name: tuple(map(float, gains)) for name, gains in found.items() if (gains > 1).any()}
 
+    def decibels(self, gains: Mapping[str, tuple[float, ...]], ranges: Ranges) -> dict[str, float]:
+        """By how much gains lower the expected noise of the layers that read their group."""
+        found = {}
+        for group in self.groups:
+            if group.name in gains:
+                with_them = self._noises(group, np.array(gains[group.name]), ranges)
+                found[group.name] = round(decibels(self._noises(group, np.ones(group.channels), ranges), with_them), 2)
+        return found
+
     def _gains(self, group: Group, ranges: Ranges) -> Float:
         share = np.zeros(group.channels)
         for value in group.values:
@@ -65,8 +75,11 @@ class Channels:
         depth = {node.attributes.get("group", 1) if node.op_type == "Conv" else 0 for node in group.consumers}
         if depth == {group.channels}:  # depthwise readers have a weight scale per channel: gains cost them nothing
             return rounded(most)
-        costs = [sum(self._noise(node, most**power, ranges) for node in group.consumers) for power in POWERS]
+        costs = [self._noises(group, most**power, ranges) for power in POWERS]
         return rounded(most ** POWERS[int(np.argmin(costs))])
+
+    def _noises(self, group: Group, gains: Float, ranges: Ranges) -> float:
+        return sum(self._noise(node, gains, ranges) for node in group.consumers)
 
     def _noise(self, node: Node, gains: Float, ranges: Ranges) -> float:
         """Expected rounding noise of a reader's output, of its weights and of its input, over the output's power."""

@@ -50,6 +50,7 @@ def main() -> None:
     help="The range of an input, whatever the samples have. 0,255 or 0,1 for pixels. Once per input.",
 )
 @click.option("--no-equalize", is_flag=True, help="Leave out the equalisation of channels.")
+@click.option("--no-coordinate-descent", is_flag=True, help="Round every weight to the nearest.")
 @click.option("--no-activation-correction", is_flag=True, help="Leave out the correction of means after activations.")
 @click.option("--dump-after", type=click.Choice(pipeline.STAGES), help="Also print what this stage gave.")
 @command
@@ -61,6 +62,7 @@ def compile_command(
     output: Path,
     input_range: tuple[str, ...],
     no_equalize: bool,
+    no_coordinate_descent: bool,
     no_activation_correction: bool,
     dump_after: str | None,
     as_json: bool,
@@ -73,12 +75,17 @@ def compile_command(
             click.echo(text, nl=False, err=as_json)
 
     with LOG.status("loading") as status:
-        recipe = Recipe(equalize=not no_equalize, activation_correction=not no_activation_correction)
+        recipe = Recipe(
+            equalize=not no_equalize,
+            coordinate_descent=not no_coordinate_descent,
+            activation_correction=not no_activation_correction,
+        )
         ranges = input_ranges.parse(input_range) or None
         build = pipeline.compile_model(model, calibration, target_name, name, dump, recipe, ranges)
         build.write(output)
     document = build.report() | {"output": str(output)}
     if not as_json:
+        del document["layers"]  # the notes sum them up
         document["rescales"] = [str(found) for found in build.rescales]
     show(document, as_json, f"{build.emission.name} -> {output}")
     return 0

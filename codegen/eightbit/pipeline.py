@@ -12,10 +12,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 from eightbit import calibrate, check, emit, graph, input_ranges, load, lower, ops, plan, program_text, samples, target
 from eightbit.build import Build
+from eightbit.calibration import Calibration, check_fits, read
 from eightbit.errors import BudgetError, InputError
 from eightbit.optimize import optimize
 from eightbit.program import Program
@@ -27,6 +29,7 @@ from eightbit.simplify import simplify
 
 STAGES = ("load", "simplify", "calibrate", "quantize", "optimize", "select", "schedule", "plan", "emit")
 DEFAULT = Recipe()
+BY_LAYER = "report.json has them by layer"
 Source = str | Path | bytes | onnx.ModelProto
 Dump = Callable[[str, str], None]  # stage, its result as text
 
@@ -61,7 +64,7 @@ def front_end(
     dump: Dump,
     recipe: Recipe = DEFAULT,
     input_range: input_ranges.Given = None,
-) -> tuple[Program, calibrate.Calibration, tuple[str, ...]]:
+) -> tuple[Program, Calibration, tuple[str, ...]]:
     """ONNX -> optimised Program."""
     loaded = load.load(model, name)
     dump("load", "\n".join([f"model {loaded.name!r}", *loaded.notes]) + "\n")
@@ -73,7 +76,8 @@ def front_end(
     dump("quantize", program_text.print_program(whole))
     program = _checked(optimize(whole), "optimize")
     dump("optimize", program_text.print_program(program))
-    return program, found, (*loaded.notes, *_pixels(program), *_equalised(found), *_left_out(whole, program))
+    done = (*_equalised(found), *_descended(found), *_left_out(whole, program))
+    return program, found, (*loaded.notes, *_pixels(program), *done)
 
 
 def _pixels(program: Program) -> list[str]:
@@ -82,11 +86,19 @@ def _pixels(program: Program) -> list[str]:
     return [f"input {name!r} takes uint8 pixels p, as p ^ 0x80, for {v}" for name, v in values.items() if v]
 
 
-def _equalised(found: calibrate.Calibration) -> list[str]:
+def _equalised(found: Calibration) -> list[str]:
     """What equalisation did."""
     largest = max((max(factors) for factors in found.gains.values()), default=1.0)
     gains = f"{len(found.gains)} groups of channels are equalised, with gains up to {largest:.4g}"
-    return [f"{gains} (calibration.json has them by layer)"] if found.gains else []
+    return [f"{gains} ({BY_LAYER})"] if found.gains else []
+
+
+def _descended(found: Calibration) -> list[str]:
+    """What coordinate descent did."""
+    if not found.roundings:
+        return []
+    every, moved = (sum(int(count(row)) for row in found.roundings.values()) for count in (np.size, np.sum))
+    return [f"{moved} of {every} weights in {len(found.roundings)} layers are not rounded to the nearest ({BY_LAYER})"]
 
 
 def _left_out(whole: Program, pruned: Program) -> list[str]:
@@ -117,8 +129,8 @@ def learn(
     source: samples.Source | None,
     recipe: Recipe = DEFAULT,
     input_range: input_ranges.Given = None,
-) -> calibrate.Calibration:
-    """Ranges, gains and corrected biases, from samples or from a saved calibration."""
+) -> Calibration:
+    """Ranges, gains, roundings and corrected biases, from samples or from a saved calibration."""
     if source is None:
         raise InputError(
             "a float model needs calibration samples",
@@ -129,8 +141,8 @@ def learn(
     fixed = input_ranges.resolve(simple, input_range)
     if isinstance(source, str | Path) and Path(source).suffix == ".json":
         _same_recipe(source, recipe)
-        found = calibrate.read(source)
-        calibrate.check_fits(simple, found)
+        found = read(source)
+        check_fits(simple, found)
         if any(found.ranges[name] != pair for name, pair in fixed.items()):
             raise _settled(str(source), "--input-range", "it has another range, and its biases were made for that")
         return _bounded(found)
@@ -156,12 +168,12 @@ def _same_recipe(source: str | Path, recipe: Recipe) -> None:
         raise InputError(
             "a finished calibration cannot be made by another recipe",
             where=str(source),
-            why="its gains and biases are numbers already; steps are left out where samples are given",
+            why="its gains, roundings and biases are numbers already; steps are left out where samples are given",
             hint="calibrate with samples (.npz) again, or drop the options that leave out steps",
         )
 
 
-def _bounded(found: calibrate.Calibration) -> calibrate.Calibration:
+def _bounded(found: Calibration) -> Calibration:
     for value, numbers in (*found.ranges.items(), *found.biases.items()):
         if any(abs(number) > lower.LARGEST for number in numbers):
             raise InputError(
@@ -175,7 +187,7 @@ def _bounded(found: calibrate.Calibration) -> calibrate.Calibration:
 
 def back_end(
     program: Program,
-    found: calibrate.Calibration | None,
+    found: Calibration | None,
     notes: tuple[str, ...],
     chosen: target.Target,
     dump: Dump,

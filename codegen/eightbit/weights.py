@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from eightbit.fixed import M15_BITS, M15_MAX_K, SCALE_FLOOR, Shifts, choose_shifts, rounding_constant
 from eightbit.program import Tensor
+from eightbit.rounding import nearest, other
 
 W_MAX = 127
 POTENTIAL_BITS = 24  # an output scale is at least 2^-24 of what the layer could ever reach
@@ -28,6 +29,7 @@ class Quantised:
     """Integers of a linear layer; weights have the shape they came in, channels first."""
 
     weights: NDArray[np.int8]
+    exact: Float  # weights in steps, before rounding
     bias: NDArray[np.int32]
     mult: NDArray[np.int32]
     shifts: Shifts
@@ -45,8 +47,11 @@ def scale_floor(reach: float) -> float:
     return float(np.float32(reach * 2.0**-POTENTIAL_BITS))
 
 
-def quantise(weights: Float, bias: Float, x: Tensor, y: Tensor) -> Quantised:
-    """Quantise `weights` [channels, ...] and `bias` [channels] for input x and output y."""
+def quantise(weights: Float, bias: Float, x: Tensor, y: Tensor, moved: NDArray[np.bool_] | None = None) -> Quantised:
+    """Quantise `weights` [channels, ...] and `bias` [channels] for input x and output y.
+
+    Weights are rounded to the nearest integer, and to the neighbour on their other side where `moved`.
+    """
     rows = weights.reshape(len(weights), -1)
     ratio = x.scale / y.scale
     natural = np.abs(rows).max(axis=1, initial=0.0) / W_MAX * ratio
@@ -54,9 +59,11 @@ def quantise(weights: Float, bias: Float, x: Tensor, y: Tensor) -> Quantised:
     factors, shifts = _floored(natural, np.abs(bias) / y.scale, reach)
     m15 = np.maximum(1, np.ceil(factors * 2.0 ** (shifts.rshift + M15_BITS + 1 - shifts.lshift))).astype(np.int64)
     product_scale = m15 * 2.0 ** (shifts.lshift - 16 - shifts.rshift) * y.scale  # s_x * s_w
-    integers = np.rint(rows / (product_scale / x.scale)[:, None])
+    exact = (rows / (product_scale / x.scale)[:, None]).reshape(weights.shape)
+    integers = nearest(exact) if moved is None else np.where(moved.reshape(weights.shape), other(exact), nearest(exact))
     return Quantised(
-        weights=np.clip(integers, -W_MAX, W_MAX).astype(np.int8).reshape(weights.shape),
+        weights=np.clip(integers, -W_MAX, W_MAX).astype(np.int8),
+        exact=exact,
         bias=np.rint(bias / product_scale).astype(np.int32),
         mult=(m15 << 16).astype(np.int32),
         shifts=shifts,

@@ -42,7 +42,9 @@ def natural_shape(shape: tuple[int, ...]) -> Shape:
 class Builder:
     """Collects calls and tensors in execution order.
 
-    `ranges`: of every value that starts a group; `biases`: corrected ones, by linear node output.
+    `ranges`: of every value that starts a group. By linear node output: `biases`, corrected ones; `roundings`, where
+    its weights (channels first, else in the order of the call) are not rounded to the nearest; `exact`, these weights
+    in steps, before rounding, which the lowerings collect.
     """
 
     def __init__(
@@ -50,8 +52,10 @@ class Builder:
         graph: Graph,
         ranges: Mapping[str, tuple[float, float]],
         biases: Mapping[str, tuple[float, ...]],
+        roundings: Mapping[str, NDArray[np.bool_]],
     ) -> None:
-        self.graph, self.ranges, self.biases = graph, ranges, biases
+        self.graph, self.ranges, self.biases, self.roundings = graph, ranges, biases, roundings
+        self.exact: dict[str, NDArray[np.float64]] = {}
         self.tensors: dict[str, Tensor] = {}
         self.calls: list[Call] = []
         self.values: dict[str, Stored] = {}

@@ -20,10 +20,12 @@ def lower_conv(b: Builder, node: Node) -> None:
     weights = b.graph.const(node.inputs[1])
     assert weights is not None  # refusal looked
     weights = weights[..., None] if weights.ndim == 3 else weights  # a signal is an image of width 1
+    kernel = list(weights.shape[2:])
+    weights = weights.transpose(0, 2, 3, 1)
     given = b.graph.const(node.input(2))
     bias = np.zeros(len(weights)) if given is None else given
     x = b.image(node.inputs[0])
-    y_axis, x_axis = axes(b.graph, node, list(weights.shape[2:]))
+    y_axis, x_axis = axes(b.graph, node, kernel)
     shape = (y_axis.out, x_axis.out, len(weights))
     y, q, fields = quantised(b, node, x, shape, weights, bias)
     groups = int(node.attributes.get("group", 1))
@@ -31,9 +33,9 @@ def lower_conv(b: Builder, node: Node) -> None:
         **window_fields(y_axis, x_axis), in_ch=x.shape[2], out_ch=len(weights), groups=groups, **fields
     )
     if groups == x.shape[2] > 1:
-        packed, op = q.weights[:, 0].transpose(1, 2, 0), "depthwise"
+        packed, op = q.weights[..., 0].transpose(1, 2, 0), "depthwise"
     else:
-        packed, op = q.weights.transpose(0, 2, 3, 1), "conv"
+        packed, op = q.weights, "conv"
     tensor = b.emit(op, params, (x.name,), y, consts(q, packed), node)
     b.bind(node.outputs[0], tensor, b.image_index(shape))
 

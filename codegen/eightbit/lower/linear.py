@@ -23,7 +23,8 @@ def quantised(
 ) -> tuple[Tensor, quantiser.Quantised, dict[str, int]]:
     """Output tensor, integers, and the Params fields that all linear operators share.
 
-    `weights` [channels, ...], `bias` [channels]; a corrected bias of the calibration replaces `bias`.
+    `weights` [channels, ...] in the order of the call, `bias` [channels]; a corrected bias of the calibration replaces
+    `bias`, and its roundings say where a weight is not rounded to the nearest.
     """
     value = node.outputs[0]
     corrected = b.biases.get(value)
@@ -32,7 +33,9 @@ def quantised(
     floor = quantiser.scale_floor(float(quantiser.potential(weights, bias, x).max()))
     scale, zero_point = b.scale_for(value, floor)
     y = Tensor("", shape, scale, zero_point, value)
-    q = quantiser.quantise(weights, bias, x, y)
+    moved = b.roundings.get(value)
+    q = quantiser.quantise(weights, bias, x, y, moved if moved is not None and moved.size == weights.size else None)
+    b.exact[value] = q.exact
     fields = {
         "zp_in": x.zero_point,
         "acc_lshift": q.shifts.lshift,

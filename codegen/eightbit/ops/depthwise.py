@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class Depthwise(Windowed):
     name = "depthwise"
     channel_axis = 2
+    mixes = False
 
     def accumulate(self, call: Call, x: Int8, shape: Shape) -> Int64:
         p, kind = call.params, self.exact_float(call)

@@ -43,6 +43,9 @@ class Fc(Linear):
         acc = centred @ call.consts["weights"].astype(kind).T
         return np.asarray(acc.reshape(len(x), *shape), np.int64)
 
+    def patches(self, call: Call, x: Int8, shape: Shape, rows: Int64) -> NDArray[np.int16]:
+        return x.reshape(1, len(x), -1)[:, rows].astype(np.int16) - np.int16(call.params.zp_in)
+
     def out_shape(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> Shape | None:
         return (1, 1, call.params.out_n)
 

@@ -19,7 +19,7 @@ from eightbit.cfields import S16, S32
 from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64, Shifts, requantise
 from eightbit.ops.opdef import Interval, OpDef, Rows, farthest, float_type_for
 from eightbit.program import Call, Shape, Tensor
-from eightbit.windows import Window, findings, reach
+from eightbit.windows import Window, findings, reach, taps
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,31 @@ class WindowParams(Window):
 
 
 class Linear(OpDef):
-    """An operator with constant weights; `channel_axis` is where its weights count output channels."""
+    """An operator with constant weights; `channel_axis` is where its weights count output channels.
+
+    `mixes`: an output reads several channels.
+    """
 
     consts = {"weights": "int8", "bias": "int32", "mult": "int32"}
     bits = "acc = bias + sum((x - zp) * w); y = clamp((mulhi(acc << l, mult) + c) >> k)"
     channel_axis: ClassVar[int]
+    mixes: ClassVar[bool] = True
 
     @abstractmethod
     def accumulate(self, call: Call, x: Int8, shape: Shape) -> Int64:
         """sum((x - zp) * w) without the bias: int64 [N, *shape]."""
+
+    @abstractmethod
+    def patches(self, call: Call, x: Int8, shape: Shape, rows: Int64) -> NDArray[np.int16]:
+        """What weights are multiplied by at `rows` of the N * H * W positions of the output: x - zp.
+
+        [groups, rows, taps]; `grouped` weights have the same groups and taps.
+        """
+
+    def grouped(self, call: Call, weights: NDArray[Any]) -> NDArray[Any]:
+        """Weights, channels first and else in the order of the call, as [groups, outputs, taps]."""
+        groups = getattr(call.params, "groups", 1)
+        return weights.reshape(groups, call.consts["bias"].size // groups, -1)
 
     def evaluate(self, call: Call, inputs: Sequence[Int8], shape: Shape) -> Int8:
         return self.requantised(call, self.accumulate(call, inputs[0], shape) + call.consts["bias"])
@@ -135,6 +151,14 @@ class Windowed(Linear):
         p = call.params
         bottom, right = (shape[0] - 1) * p.stride_y + reach(p), (shape[1] - 1) * p.stride_x + (p.kw - 1) * p.dil_x + 1
         return bool(p.pad_top == p.pad_left == 0 and bottom <= p.in_h and right <= p.in_w)
+
+    def patches(self, call: Call, x: Int8, shape: Shape, rows: Int64) -> NDArray[np.int16]:
+        p = call.params
+        sample, y, column = np.unravel_index(rows, (len(x), shape[0], shape[1]))
+        centred = x.astype(np.int16) - np.int16(p.zp_in)
+        picked = [tap[sample, y, column] for _, _, tap in taps(centred, p, shape[0], shape[1], 0)]
+        split = np.stack(picked, axis=1).reshape(len(rows), len(picked), p.groups, -1)
+        return np.ascontiguousarray(split.transpose(2, 0, 1, 3)).reshape(p.groups, len(rows), -1)
 
     def input_findings(self, call: Call, ins: Sequence[Tensor]) -> list[str]:
         p, found = call.params, findings(call.params)

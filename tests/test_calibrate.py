@@ -54,6 +54,14 @@ def test_only_large_convolution_outputs_lose_their_tails() -> None:
     assert calibrate._dropped(small, "a", 10**6) == 0
 
 
+def test_only_large_sums_lose_their_tails() -> None:
+    nodes = [node("Relu", "x", "a"), node("Conv", "x w", "b"), node("Add", "a b", "c"), node("Tanh", "c", "y")]
+    for size, dropped in ((20, 8), (9, 0)):
+        shape = [1, 2, size, size]
+        graph = simplify(load.load(model(nodes, {"x": shape}, {"y": shape}, {"w": weights(2, 2, 1, 1)})))
+        assert calibrate._dropped(graph, "c", 1000) == dropped
+
+
 def test_a_sigmoid_that_alone_reads_a_value_bounds_its_range() -> None:
     nodes = [node("Gemm", "x w", "a"), node("Sigmoid", "a", "y")]
     proto = model(nodes, {"x": [1, 4]}, {"y": [1, 4]}, {"w": 100 * np.eye(4)})

@@ -22,7 +22,7 @@ from eightbit.lower import rule
 from eightbit.lower.groups import roots, useful_range
 from eightbit.samples import Samples
 
-TAIL = 1e-5  # share of a convolution's values that may leave its range on each side
+TAIL = 1e-5  # share of the values of a convolution or a sum that may leave its range on each side
 TAIL_POSITIONS = 100  # only where an image is large enough for a share that small to mean anything
 MEAN_SAMPLES = 128  # both sides of the bias correction see the same, first samples
 RESULT_ELEMENTS = 1 << 22  # of results that are kept to judge the steps of the recipe by
@@ -120,9 +120,9 @@ class _Extremes:
 
 
 def _dropped(graph: Graph, value: str, samples: int) -> int:
-    """How many values of a convolution output may be clipped on each side; none where it is a result."""
+    """How many values of a convolution or a sum may be clipped on each side; none where it is a result."""
     producer, shape = graph.producers.get(value), graph.shapes[value]
-    if producer is None or producer.op_type != "Conv" or math.prod(shape[2:]) < TAIL_POSITIONS:
+    if producer is None or producer.op_type not in ("Conv", "Add") or math.prod(shape[2:]) < TAIL_POSITIONS:
         return 0
     last = value
     while (reader := graph.only_reader(last)) is not None and rule(reader).keeps_scale:

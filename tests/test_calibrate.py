@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eightbit
-from eightbit import calibrate, load, quantize, simulate
+from eightbit import calibrate, correct, load, quantize, simulate
 from eightbit import samples as sampling
 from eightbit.program import Program
 from eightbit.simplify import simplify
@@ -79,7 +79,7 @@ def test_corrected_biases_give_every_channel_its_float_mean() -> None:
     given_ = sampling.read(samples(3, 12, 12, count=24), {"x": (1, 3, 12, 12)})
     found = calibrate.calibrate(graph, given_)
     plain = quantize.quantize(graph, found)
-    corrected = quantize.quantize(graph, quantize.correct_layers(graph, found, given_)[0])
+    corrected = quantize.quantize(graph, correct.correct_layers(graph, found, given_)[0])
 
     def offset(program: Program) -> float:
         made = simulate.outputs(program, simulate.input_batch(program, given_))

@@ -1,183 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Graph + calibration -> Program, and what completes a calibration layer by layer: roundings and corrected biases.
+"""Graph + calibration -> Program.
 
 Example: Conv with weights 0.5 and ranges [0, 1] becomes conv with s8 weights, a 15-bit multiplier and shifts.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection
-from dataclasses import replace
-from functools import cached_property
-
-import numpy as np
-from numpy.typing import NDArray
-
-from eightbit import lower, ops, rounding
-from eightbit.calibrate import MEAN_SAMPLES, activated
-from eightbit.calibration import Calibration, Moved
-from eightbit.equalize import equalized, factors_of
-from eightbit.fixed import Int8, Int64, Shifts, requantise
+from eightbit import lower
+from eightbit.calibration import Calibration
+from eightbit.equalize import equalized
 from eightbit.graph import Graph
 from eightbit.lower.builder import Builder
-from eightbit.ops.linear import Linear, weighted
-from eightbit.program import Call, Program
-from eightbit.samples import Samples
-from eightbit.simulate import input_batch
-from eightbit.weights import product_scales
-
-Float = NDArray[np.float64]
-FREE_SHARE = 0.25  # a correction after the activation is divided by the share of values it moves, at least this
+from eightbit.program import Program
 
 
 def quantize(graph: Graph, calibration: Calibration) -> Program:
     """Lower every node with the calibration's gains, ranges, roundings and biases."""
-    return _lowered(graph, calibration).finish()
+    return lowered(graph, calibration).finish()
 
 
-def _lowered(graph: Graph, calibration: Calibration) -> Builder:
+def lowered(graph: Graph, calibration: Calibration) -> Builder:
+    """The calls of every node, and the weights before they were rounded."""
     scaled = equalized(graph, calibration.gains)
     builder = Builder(scaled, calibration.ranges, calibration.biases, calibration.roundings)
     for node in scaled.nodes:
         lower.rule(node).lower(builder, node)
     return builder
-
-
-def correct_layers(
-    graph: Graph,
-    calibration: Calibration,
-    samples: Samples,
-    *,
-    coordinate_descent: bool = False,
-    after_activation: bool = False,
-    watched: Collection[str] = (),
-) -> tuple[Calibration, dict[str, Int8]]:
-    """The calibration with biases that give every linear output its mean in the float model.
-
-    b += mean(conv(x_float, W)) - mean(conv(x_s8, W_s8)) * s_x * s_w, layer after layer, x_s8 from the layers
-    before, corrected; all means are over the same, first samples. `coordinate_descent`: weights are first rounded for
-    the least error on x_s8. `after_activation`: biases are then corrected once more, for the mean after rounding and
-    clamps. Also returns the `watched` tensors, as they then are.
-    """
-    builder = _lowered(graph, replace(calibration, biases={}, roundings={}))
-    program, means = builder.finish(), _scaled_means(graph, calibration)
-    live = input_batch(program, samples.first(MEAN_SAMPLES))
-    kept = {name: live[name] for name in live if name in watched}
-    last = {tensor: i for i, call in enumerate(program.calls) for tensor in call.inputs}
-    found = _Found()
-    for position, call in enumerate(program.calls):
-        value, op = program.tensors[call.output].value, ops.get(call.op)
-        if isinstance(op, Linear) and value in means and len(means[value]) == len(call.consts["bias"]):
-            layer = _Layer(program, op, call, live[call.inputs[0]])
-            if coordinate_descent:
-                layer = found.descended(layer, builder.exact[value])
-            bias, end = layer.mean_bias(means[value]), activated(graph, value)
-            if after_activation and end != value and not saturates(graph, end):
-                bias = layer.moved_bias(bias, end, means[end])
-            live[call.output], found.biases[value] = layer.output(bias), tuple(map(float, bias))
-        else:
-            shape = program.tensors[call.output].shape
-            live[call.output] = op.evaluate(call, [live[name] for name in call.inputs], shape)
-        if call.output in watched:
-            kept[call.output] = live[call.output]
-        for name in call.inputs:
-            if last[name] == position:
-                live.pop(name, None)
-    return replace(calibration, biases=found.biases, roundings=found.roundings, rounding_db=found.decibels), kept
-
-
-def _scaled_means(graph: Graph, calibration: Calibration) -> dict[str, Float]:
-    """The calibration's means with its gains."""
-    return dict(calibration.means) | {
-        value: calibration.means[value] * factors
-        for value, factors in factors_of(graph, calibration.gains).items()
-        if value in calibration.means
-    }
-
-
-class _Found:
-    """What the layers have got so far, by ONNX value."""
-
-    def __init__(self) -> None:
-        self.biases: dict[str, tuple[float, ...]] = {}
-        self.roundings: dict[str, Moved] = {}
-        self.decibels: dict[str, float] = {}
-
-    def descended(self, layer: _Layer, exact: Float) -> _Layer:
-        """The layer with weights that coordinate descent has rounded, where that moves any."""
-        moved, decibels = layer.descend(exact)
-        if not moved.any():
-            return layer
-        value = layer.y.value
-        self.roundings[value], self.decibels[value] = moved.ravel(), round(decibels, 2)
-        return layer.rounded(np.where(moved, rounding.other(exact), rounding.nearest(exact)))
-
-
-def saturates(graph: Graph, value: str) -> bool:
-    """Is the range of a value cut on purpose, because its reader cannot tell larger ones apart?"""
-    reader = graph.only_reader(value)
-    return reader is not None and lower.rule(reader).useful_range(graph, reader) != (-math.inf, math.inf)
-
-
-class _Layer:
-    """A linear call at work on samples: its accumulators without a bias, and what biases make of them."""
-
-    def __init__(self, program: Program, op: Linear, call: Call, x: Int8) -> None:
-        self.program, self.op, self.call, self.x, self.y = program, op, call, x, program.tensors[call.output]
-        self.shifts = Shifts(call.params.acc_lshift, call.params.out_rshift)
-        self.step = np.array([float(s) for s in product_scales(call.consts["mult"], self.shifts, self.y)])
-
-    @cached_property
-    def acc(self) -> Int64:
-        return self.op.accumulate(self.call, self.x, self.y.shape)
-
-    def descend(self, exact: Float) -> tuple[Moved, float]:
-        """Which of the weights are better not rounded to the nearest, in the shape of `exact`, and the dB it gains."""
-        wanted = self.op.grouped(self.call, exact)
-        if wanted.shape[-1] > rounding.TAPS:
-            return np.zeros(exact.shape, np.bool_), 0.0
-        rows = rounding.chosen_rows(len(self.x) * self.y.shape[0] * self.y.shape[1])
-        spread = rounding.covariance(self.op.patches(self.call, self.x, self.y.shape, rows))
-        levels = rounding.levels(spread, len(rows), rounding.DAMPING if self.op.mixes else 0.0)
-        moved = rounding.descend(wanted, levels)
-        made, steps = rounding.nearest(wanted), self.step.reshape(wanted.shape[:2])
-        before = rounding.error(made, wanted, spread, steps)
-        after = rounding.error(np.where(moved, rounding.other(wanted), made), wanted, spread, steps)
-        return moved.reshape(exact.shape), rounding.decibels(before, after)
-
-    def rounded(self, weights: Float) -> _Layer:
-        """The layer with other weights, channels first."""
-        packed = np.ascontiguousarray(
-            np.moveaxis(weights.astype(np.int8), 0, self.op.channel_axis).reshape(self.call.consts["weights"].shape)
-        )
-        return _Layer(self.program, self.op, weighted(self.call, packed), self.x)
-
-    def mean_bias(self, mean: Float) -> Float:
-        """The bias with which the accumulators have a real `mean`."""
-        return np.asarray(mean - self.acc.reshape(-1, self.acc.shape[-1]).mean(axis=0) * self.step)
-
-    def moved_bias(self, bias: Float, end: str, mean: Float) -> Float:
-        """`bias`, moved once towards a real `mean` of the value `end`: this output after the clamps that read it."""
-        low, high = self.call.params.act_min, self.call.params.act_max
-        tensor = self.y
-        while tensor.value != end:
-            readers = [c for c in self.program.readers(tensor.name) if c.op == "clamp"]
-            if not readers:
-                return bias  # something else lies between
-            low, high = max(low, readers[0].params.act_min), min(high, readers[0].params.act_max)
-            tensor = self.program.tensors[readers[0].output]
-        low, high = ((bound - self.y.zero_point) * self.y.scale for bound in (low, high))
-        exact = self.acc.reshape(-1, len(bias)) * self.step + bias
-        made = np.clip(exact, low, high)
-        free = np.maximum(FREE_SHARE, ((low < exact) & (exact < high)).mean(axis=0))
-        return np.asarray(bias + (mean - made.mean(axis=0)) / free)
-
-    def output(self, bias: Float) -> Int8:
-        """The s8 outputs with a real bias."""
-        limit = 2.0 ** (29 - self.shifts.lshift)
-        integers = np.clip(np.rint(bias / self.step), -limit, limit).astype(np.int64)
-        p = self.call.params
-        return requantise(
-            self.acc + integers, self.call.consts["mult"].astype(np.int64), self.shifts, p.out_c, p.act_min, p.act_max
-        )

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from itertools import combinations
 
 import numpy as np
 
 from eightbit.calibration import Calibration
+from eightbit.correct import correct_layers
 from eightbit.fixed import Int8, dequantise
 from eightbit.graph import Graph
 from eightbit.program import Program, stored
-from eightbit.quantize import correct_layers, quantize
+from eightbit.quantize import quantize
 from eightbit.samples import Samples
 
 ALLOWANCE = 10**0.025  # 0.25 dB: two roundings of one network differ by as much
@@ -34,32 +36,25 @@ Tried = tuple[Calibration, float]  # and the error of the results on the samples
 def complete(graph: Graph, measured: Calibration, samples: Samples, recipe: Recipe) -> Calibration:
     """A measured calibration with corrected biases and, where they help, gains and roundings.
 
-    Gains and the correction after the activation are taken together unless the samples say that they harm; then
-    whichever of them serves best alone. Coordinate descent comes on top, and is taken unless it harms in its turn.
+    All steps together are taken unless the samples say that they harm; then those of them that serve best.
     """
-
-    def attempt(steps: Recipe) -> Tried:
-        return tried(graph, measured, samples, steps)
-
-    equalize = recipe.equalize and bool(measured.gains)
-    steps, best = _unharmed(attempt, replace(recipe, equalize=equalize, coordinate_descent=False))
-    if recipe.coordinate_descent:
-        descended = attempt(replace(steps, coordinate_descent=True))
-        best = descended if descended[1] <= best[1] * ALLOWANCE else best
-    return best[0]
-
-
-def _unharmed(attempt: Callable[[Recipe], Tried], wanted: Recipe) -> tuple[Recipe, Tried]:
-    """The wanted steps, or what is left of them where together they harm."""
-    whole = attempt(wanted)
+    wanted = replace(recipe, equalize=recipe.equalize and bool(measured.gains))
+    basic = tried(graph, measured, samples, NOTHING)
     if wanted == NOTHING:
-        return wanted, whole
-    basic = attempt(NOTHING)
+        return basic[0]
+    whole = tried(graph, measured, samples, wanted)
     if whole[1] <= basic[1] * ALLOWANCE:
-        return wanted, whole
-    alone = [replace(NOTHING, equalize=True), replace(NOTHING, activation_correction=True)]
-    found = [(steps, attempt(steps)) for steps in alone if wanted not in alone]
-    return min([(NOTHING, basic), *found], key=lambda pair: pair[1][1])
+        return whole[0]
+    found = [basic, *(tried(graph, measured, samples, steps) for steps in _parts(wanted))]
+    return min(found, key=lambda pair: pair[1])[0]
+
+
+def _parts(wanted: Recipe) -> Iterator[Recipe]:
+    """Some, but not all, of the wanted steps: the single ones first."""
+    names = [field.name for field in fields(wanted) if getattr(wanted, field.name)]
+    for count in range(1, len(names)):
+        for chosen in combinations(names, count):
+            yield replace(NOTHING, **dict.fromkeys(chosen, True))
 
 
 def tried(graph: Graph, measured: Calibration, samples: Samples, steps: Recipe) -> Tried:

@@ -113,6 +113,18 @@ def test_uneven_channels_gain_and_the_step_can_be_left_out() -> None:
     assert noise[True] < 0.5 * noise[False]
 
 
+def test_the_report_has_the_gains_of_every_group_and_what_they_should_bring() -> None:
+    build = eightbit.compile(network(), samples(3, SIZE, SIZE, count=40))
+    assert build.calibration is not None
+    layers = {layer["layer"]: layer["gains"] for layer in build.report()["layers"] if "gains" in layer}
+    assert sorted(layers) == sorted(build.calibration.gains)
+    for name, gains in build.calibration.gains.items():
+        said = layers[name]
+        assert (said["least"], said["largest"]) == (min(gains), max(gains))
+        assert (said["channels"], said["scaled"]) == (8, sum(gain > 1 for gain in gains))
+    assert layers["a"]["predicted_db"] > 6
+
+
 def test_a_channel_that_is_never_above_zero_gets_no_gain() -> None:
     proto, x = network(), samples(3, SIZE, SIZE, count=20)
     bias = next(tensor for tensor in proto.graph.initializer if tensor.name == "wb")

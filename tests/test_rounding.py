@@ -179,6 +179,7 @@ def test_what_moved_is_in_the_weights_and_the_report() -> None:
         assert np.abs(one - other).max() == 1
         assert said[layer]["weights"] == one.size
         assert said[layer]["moved"] == np.count_nonzero(one - other)
+        assert said[layer]["measured_db"] > 0.5
 
 
 def test_the_same_samples_give_the_same_bytes_and_so_does_the_saved_calibration(tmp_path: Path) -> None:

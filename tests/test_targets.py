@@ -30,17 +30,19 @@ def mlp() -> onnx.ModelProto:
 
 
 def cnn() -> onnx.ModelProto:
-    """Every other kind of call: convolution, depthwise, residual, pools with borders, transpose at the end."""
+    """Every other kind of call: convolutions, of planes and of pixels, to an odd number of channels; depthwise,
+    residual, pools with borders, transpose at the end."""
     nodes = [
         node("Conv", "x w", "a", pads=[1, 1, 1, 1]),
         node("Relu", "a", "b"),
         node("Conv", "b d", "c", group=6, pads=[1, 1, 1, 1]),
         node("Add", "b c", "s"),
-        node("AveragePool", "s", "e", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        node("Conv", "s v", "t", pads=[1, 1, 1, 1]),
+        node("AveragePool", "t", "e", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
         node("MaxPool", "e", "y", kernel_shape=[2, 2]),
     ]
-    consts = {"w": weights(6, 2, 3, 3), "d": weights(6, 1, 3, 3)}
-    return model(nodes, {"x": [1, 2, 12, 10]}, {"y": [1, 6, 5, 4]}, consts)
+    consts = {"w": weights(6, 2, 3, 3), "d": weights(6, 1, 3, 3), "v": weights(5, 6, 3, 3)}
+    return model(nodes, {"x": [1, 2, 12, 10]}, {"y": [1, 5, 5, 4]}, consts)
 
 
 NETWORKS = {"mlp": (mlp(), (1, 8, 8)), "cnn": (cnn(), (2, 12, 10))}

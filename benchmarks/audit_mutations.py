@@ -34,7 +34,7 @@ from mutation_subjects import CALIBRATION, small_model, small_samples  # puts te
 
 import real
 
-KINDS = ("multiplier", "shift", "bound", "offset", "live range", "constant")
+KINDS = ("multiplier", "shift", "bound", "offset", "live range", "constant", "buffer")
 PLACES = ("program.txt", "program.npz", "plan.txt", "C", "everywhere")
 EVERYWHERE = "everywhere"  # in the program and in the C alike, as a fault of the compiler itself would have it
 SHIFTS = "acc_lshift|out_rshift|sum_rshift|out_lshift"
@@ -242,6 +242,21 @@ def offset_alike(build: Build, rng: Rng) -> Mutation | None:
     return Mutation(f"{name} offset {offset} -> {new}", {"plan.txt": plan.encode(), file: c.encode()})
 
 
+def buffer_instead(build: Build, place: str, rng: Rng) -> Mutation | None:
+    """One buffer of the caller for another, where a plan, a view or a pointer names it."""
+    file = "plan.txt" if place == "plan.txt" else f"{build.name}.c"
+    text = build.text(file)
+    names = sorted(set(re.findall(r"ctx->((?:in|out)put\w*)", build.text(f"{build.name}.c"))))
+    sites = list(re.finditer(rf"(?:buffer |copy |from |\{{ |->|= )(?P<n>{'|'.join(names) or 'none'})\b", text))
+    if not sites:
+        return None
+    site = sites[rng.integers(len(sites))]
+    new = str(rng.choice([name for name in names if name != site["n"]]))
+    line = text.count("\n", 0, site.start()) + 1
+    changed = replaced(text, site.start("n"), site.end("n"), new)
+    return Mutation(f"{file}:{line} {site['n']} -> {new}", {file: changed})
+
+
 Draw = Callable[[Build, Rng], Mutation | None]
 
 
@@ -252,6 +267,8 @@ def draws() -> Iterator[tuple[str, str, Draw]]:
     for kind in ("multiplier", "constant"):
         yield kind, "program.npz", lambda build, rng, kind=kind: in_arrays(build, kind, rng, False)
         yield kind, EVERYWHERE, lambda build, rng, kind=kind: in_arrays(build, kind, rng, True)
+    for place in ("plan.txt", "C"):
+        yield "buffer", place, lambda build, rng, place=place: buffer_instead(build, place, rng)
     yield "shift", EVERYWHERE, shift_alike
     yield "bound", EVERYWHERE, bound_alike
     yield "offset", EVERYWHERE, offset_alike
@@ -263,6 +280,7 @@ def draws() -> Iterator[tuple[str, str, Draw]]:
 def good_builds(work: Path) -> Iterator[Build]:
     noise = small_samples()[:CALIBRATION]
     found = {"small": eightbit.compile(small_model(), noise, name="small")}
+    found["caller"] = eightbit.compile(small_model(), noise, name="caller", io="caller")
     for name, network in real.TINY.items() if real.folder() is not None else ():
         found[name] = eightbit.compile(real.path(network), real.calibration(network), name=name)
     for name, build in found.items():

@@ -31,6 +31,7 @@ from eightbit import ops, pipeline, simulate, verify
 from eightbit.compare import Difference
 from eightbit.errors import BuildError
 from eightbit.fixed import Int8, Shifts, requantise
+from eightbit.options import Options
 from eightbit.program import Call, Port, Program, hull, stored
 
 
@@ -186,7 +187,7 @@ def alone(it: Subject, call: Call, work: Path) -> Subject:
     ports = [Port(n, n, (1, *it.program.tensors[n].shape)) for n in (*call.inputs, call.output)]
     tensors = {port.tensor: it.program.tensors[port.tensor] for port in ports}
     program = Program(it.program.name, tuple(ports[:-1]), (ports[-1],), tensors, (call,))
-    build = pipeline.back_end(program, None, (), it.target, pipeline.ignore)
+    build = pipeline.back_end(program, None, (), Options(it.target.name), pipeline.ignore)
     return Subject(it.name, build.write(work / call.name), program, it.target, {})
 
 

@@ -185,8 +185,10 @@ def eightbit_side(
     try:
         build = eightbit.compile(model, calibration)
         stage = "verify"
-        for samples in (None, {name: rows[:VERIFIED] for name, rows in calibration.items()}):
-            result = build.verify(samples)
+        callers = eightbit.compile(model, calibration, io="caller")
+        real = {name: rows[:VERIFIED] for name, rows in calibration.items()}
+        for made, samples in ((build, None), (build, real), (callers, real)):
+            result = made.verify(samples)
             outcome.differing_bytes += result.differing_bytes
             outcome.first_difference = outcome.first_difference or str(result.first_difference or "")
         stage = "simulate"

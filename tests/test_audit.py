@@ -286,12 +286,15 @@ def command(*arguments: object) -> int:
     return left.value.code
 
 
-def test_random_changes_of_a_build_are_all_rejected(good: Path, seed: int) -> None:
-    files = {path.name: path.read_bytes() for path in good.iterdir()}
-    drawn, accepted = audit_mutations.run([audit_mutations.Build("small", good, files)], seed, 40)
+def test_random_changes_of_builds_are_all_rejected(good: Path, seed: int, tmp_path: Path) -> None:
+    caller = eightbit.compile(small_model(), small_samples()[:100], name="small", io="caller").write(tmp_path / "out")
+    folders = [good, caller]
+    files = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
+    builds = [audit_mutations.Build("small", *pair) for pair in zip(folders, files, strict=True)]
+    drawn, accepted = audit_mutations.run(builds, seed, 80)
     assert not accepted
     assert {kind for kind, _ in drawn} == set(audit_mutations.KINDS)
-    assert {path.name: path.read_bytes() for path in good.iterdir()} == files
+    assert [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders] == files
 
 
 @pytest.mark.skipif(real.folder() is None, reason=f"{real.VARIABLE} is not set")

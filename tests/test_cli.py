@@ -105,6 +105,7 @@ def test_the_version_is_the_package_s() -> None:
         ["compile", "a", "b"],
         ["ops", "--loud"],
         ["compile", "a.onnx", "--dump-after", "x"],
+        ["compile", "a.onnx", "--io", "x"],
     ],
 )
 def test_wrong_usage_has_status_2_and_shows_the_usage(arguments: list[str]) -> None:
@@ -125,6 +126,27 @@ def test_compile_tells_every_size_in_json_and_in_a_table(folder: Path, tmp_path:
     assert (document["name"], document["target"], document["output"]) == ("dense", "generic", str(tmp_path / "out"))
     table = run(*arguments).stdout
     assert all(key in table for key in document)
+
+
+def test_how_the_c_is_made_is_told_in_the_figures_and_in_the_manifest(folder: Path, tmp_path: Path) -> None:
+    arguments = ["compile", folder / "dense.onnx", "--calibration", folder / "samples.npz", "-o", tmp_path / "out"]
+    document = answer(*arguments, "--io", "caller")
+    assert (document["io"], document["io_bytes"], document["context_pointers"]) == ("caller", 7, 2)
+    assert document["activation_bytes"] == document["arena_bytes"] == 0
+    options = json.loads((tmp_path / "out" / "manifest.json").read_text())["options"]
+    assert options == {"target": "generic", "io": "caller"}
+    assert answer("verify", tmp_path / "out")["inputs_intact"] is True
+    arguments = ["evaluate", folder / "dense.onnx", "--build", tmp_path / "out", "--samples", folder / "samples.npz"]
+    assert answer(*arguments)["samples"] == 8
+    for name in ("program.txt", "program.npz", "calibration.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (folder / "out" / name).read_bytes()
+
+
+def test_a_build_without_known_options_is_refused(out: Path) -> None:
+    document = json.loads((out / "manifest.json").read_text())
+    for options in ({"io": "somewhere"}, {"colour": "red"}, {"target": 3}):
+        (out / "manifest.json").write_text(json.dumps(document | {"options": options}))
+        refused("verify", out)
 
 
 def test_compile_takes_a_saved_calibration_and_gives_the_same_files(folder: Path, tmp_path: Path) -> None:

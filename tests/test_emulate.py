@@ -43,8 +43,8 @@ def out(build: eightbit.Build, tmp_path: Path) -> Path:
 
 
 def check(out: Path, chip: target.Target = HOST, traced: bool = False, timeout: float = 60) -> eightbit.VerifyResult:
-    program, _ = builds.open_folder(out)
-    return emulate.verify(out, program, chip, builds.batch(program, None, 4), traced, timeout=timeout)
+    program, options = builds.open_folder(out)
+    return emulate.verify(out, program, chip, builds.batch(program, None, 4), traced, timeout=timeout, options=options)
 
 
 def emulator(folder: Path, script: str) -> target.Target:
@@ -99,6 +99,23 @@ def test_a_write_behind_the_context_is_caught(out: Path) -> None:
     edit(out / "net.c", "    return NET_OK;\n}", "    ((e8_s8 *)(ctx + 1))[3] = 7;\n    return NET_OK;\n}")
     result = check(out)
     assert (result.differing_bytes, result.guards_intact, result.ok) == (0, False, False)
+
+
+@pytest.mark.parametrize(
+    ("written", "guards", "inputs"),
+    [
+        ("", True, True),
+        ("input[3] ^= 1;", True, False),
+        ("input[-1] = 1;", False, True),
+        ("output[27] = 1;", False, True),
+    ],
+)
+def test_buffers_of_the_caller_are_watched(written: str, guards: bool, inputs: bool, tmp_path: Path) -> None:
+    out = eightbit.compile(conv_relu(), samples(2, 5, 5), name="net", io="caller").write(tmp_path / "out")
+    edit(out / "net.c", "    return NET_OK;\n}\n\nconst", f"    {written}\n    return NET_OK;\n}}\n\nconst")
+    result = check(out)
+    assert (result.differing_bytes, result.guards_intact, result.inputs_intact) == (0, guards, inputs)
+    assert result.ok == (not written)
 
 
 def test_a_status_that_is_not_ok_is_caught(out: Path) -> None:
@@ -213,9 +230,9 @@ def test_a_network_that_does_not_fit_the_memories_says_by_how_much(lines: str) -
 
 
 def test_the_vectors_reach_the_program_but_no_result_does(out: Path, tmp_path: Path) -> None:
-    program, _ = builds.open_folder(out)
+    program, options = builds.open_folder(out)
     memory = simulate.memory(program, builds.batch(program, None, 1))
-    kit = firmware.prepare(tmp_path, out, program, HOST, ("-O2",), False)
+    kit = firmware.prepare(tmp_path, out, program, HOST, ("-O2",), False, options)
     image = firmware.link(kit, memory[program.inputs[0].tensor]).read_bytes()
     assert memory[program.inputs[0].tensor].tobytes() in image
     assert memory[program.outputs[0].tensor].tobytes() not in image

@@ -10,9 +10,10 @@ from random_graphs import random_model
 
 
 @pytest.mark.parametrize("seed", range(20_001, 20_015))
-def test_a_random_graph_compiles_to_the_bits_of_its_simulation(seed: int) -> None:
+@pytest.mark.parametrize("io", ["arena", "caller"])
+def test_a_random_graph_compiles_to_the_bits_of_its_simulation(seed: int, io: str) -> None:
     model, calibration, fresh = random_model(seed)
-    build = eightbit.compile(model, calibration)
+    build = eightbit.compile(model, calibration, io=io)
     result = build.verify({name: array[:4] for name, array in fresh.items()}, "clang" if seed % 2 else "gcc", ("-O1",))
     assert result.ok, result
 

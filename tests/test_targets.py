@@ -48,10 +48,11 @@ def cnn() -> onnx.ModelProto:
 NETWORKS = {"mlp": (mlp(), (1, 8, 8)), "cnn": (cnn(), (2, 12, 10))}
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=[("mlp", "arena"), ("cnn", "arena"), ("cnn", "caller")], ids="-".join)
 def out(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    proto, shape = NETWORKS[request.param]
-    build = eightbit.compile(proto, samples(*shape, count=16), name="net")
+    network, io = request.param
+    proto, shape = NETWORKS[network]
+    build = eightbit.compile(proto, samples(*shape, count=16), name="net", io=io)
     return build.write(tmp_path_factory.mktemp("target") / "out")
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from eightbit import emit, folder, ops, plan, program_text, samples, simulate, target, toolchain, verify
 from eightbit.calibration import Calibration
 from eightbit.compare import VerifyResult
-from eightbit.errors import InputError
 from eightbit.fixed import Int8
+from eightbit.options import Options, of_manifest
 from eightbit.plan import Layout
 from eightbit.program import Program
 from eightbit.rescale import Rescale
@@ -40,7 +40,7 @@ class Build:
     emission: emit.Emission
     calibration: Calibration | None
     notes: tuple[str, ...]
-    options: Mapping[str, Any]
+    options: Options
     version: str
 
     def simulate(self, x: samples.Source) -> dict[str, Int8]:
@@ -58,12 +58,12 @@ class Build:
         inputs = batch(self.program, x)
         with TemporaryDirectory(prefix="eightbit-") as temporary:
             self.write(Path(temporary) / "out")
-            return verify.verify(Path(temporary) / "out", self.program, self.target, inputs, cc, cflags)
+            return verify.verify(Path(temporary) / "out", self.program, self.target, inputs, cc, cflags, self.options)
 
     def write(self, out: str | Path) -> Path:
         """Write the output folder, completely or not at all."""
         path = Path(out)
-        folder.write(path, self.files(), {"tool": "eightbit", "version": self.version, "options": dict(self.options)})
+        folder.write(path, self.files(), {"tool": "eightbit", "version": self.version, "options": self.options.json()})
         return path
 
     def files(self) -> dict[str, str | bytes]:
@@ -88,7 +88,7 @@ class Build:
         macs = ops.total_macs(self.program)
         return {
             "name": self.emission.name,
-            "target": self.target.name,
+            **self.options.json(),
             "plan": "layer",
             "activation_bytes": layout.activation_bytes,
             "arena_bound_bytes": layout.bound_bytes,
@@ -97,7 +97,8 @@ class Build:
             "control_bytes": 0,
             "arena_bytes": layout.arena_bytes,
             "context_bytes": plan.align(layout.arena_bytes),
-            "io_bytes": 0,
+            "context_pointers": len((*self.program.inputs, *self.program.outputs)) if layout.buffers else 0,
+            "io_bytes": layout.buffers.io_bytes if layout.buffers else 0,
             "weight_bytes": emit.weight_bytes(self.program, self.selection),
             "macs": macs,
             "macs_model": self.program.macs_model or macs,
@@ -119,16 +120,12 @@ def batch(program: Program, x: samples.Source | None, count: int = SEEDED) -> di
 
 def verify_folder(out: str | Path, x: samples.Source | None, cc: str, cflags: Sequence[str]) -> VerifyResult:
     """Verify the files of a written build on the host, byte for byte as they lie there."""
-    program, chosen = open_folder(out)
-    return verify.verify(Path(out), program, chosen, batch(program, x), cc, cflags)
+    program, options = open_folder(out)
+    return verify.verify(Path(out), program, target.load(options.target), batch(program, x), cc, cflags, options)
 
 
-def open_folder(out: str | Path) -> tuple[Program, target.Target]:
-    """The Program and target of a written build."""
+def open_folder(out: str | Path) -> tuple[Program, Options]:
+    """The Program of a written build, and how its C was made."""
     path = Path(out)
-    manifest = folder.read_manifest(path)
-    program = program_text.load_program(path / "program.txt")
-    name = manifest.get("options", {}).get("target", "generic")
-    if not isinstance(name, str):
-        raise InputError("not a build of eightbit", where=str(path), why="its manifest names no target")
-    return program, target.load(name)
+    options = of_manifest(folder.read_manifest(path)["options"], str(path))
+    return program_text.load_program(path / "program.txt"), options

@@ -21,6 +21,7 @@ from eightbit import build as builds
 from eightbit import export as exporter
 from eightbit.console import LOG, OUT, command, show
 from eightbit.errors import InputError
+from eightbit.options import IO, Options
 from eightbit.recipe import Recipe
 
 
@@ -49,6 +50,7 @@ def main() -> None:
     metavar="[NAME=]LO,HI",
     help="The range of an input, whatever the samples have. 0,255 or 0,1 for pixels. Once per input.",
 )
+@click.option("--io", type=click.Choice(IO), default="arena", show_default=True, help="Where inputs and outputs lie.")
 @click.option("--no-equalize", is_flag=True, help="Leave out the equalisation of channels.")
 @click.option("--no-coordinate-descent", is_flag=True, help="Round every weight to the nearest.")
 @click.option("--no-activation-correction", is_flag=True, help="Leave out the correction of means after activations.")
@@ -61,6 +63,7 @@ def compile_command(
     name: str | None,
     output: Path,
     input_range: tuple[str, ...],
+    io: str,
     no_equalize: bool,
     no_coordinate_descent: bool,
     no_activation_correction: bool,
@@ -81,7 +84,7 @@ def compile_command(
             activation_correction=not no_activation_correction,
         )
         ranges = input_ranges.parse(input_range) or None
-        build = pipeline.compile_model(model, calibration, target_name, name, dump, recipe, ranges)
+        build = pipeline.compile_model(model, calibration, Options(target_name, io), name, dump, recipe, ranges)
         build.write(output)
     document = build.report() | {"output": str(output)}
     if not as_json:

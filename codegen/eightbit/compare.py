@@ -14,6 +14,8 @@ from eightbit import ops
 from eightbit.fixed import Int8
 from eightbit.program import Call, Program
 
+INPUT_WRITTEN = 3  # what a driver says of a run; 1: all is well, 0: a guard is broken, or the status is not OK
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -33,7 +35,8 @@ class VerifyResult:
     """What verify found. `differing_bytes` counts outputs and traced rows of all builds and both runs.
 
     `differing_argmax` counts the positions of largest outputs that the C gives otherwise; `guard_broken_by` is the
-    first call after which a guard byte was not what it had been, told by traced runs on the host.
+    first call after which a guard byte was not what it had been, told by traced runs on the host. `inputs_intact`: no
+    run wrote an input that is a buffer of the caller.
     `machine` is what the headers of the programs that ran name, `emulator` the program that ran them ("" where the
     host itself did).
     """
@@ -50,10 +53,11 @@ class VerifyResult:
     emulator: str
     differing_argmax: int = 0
     guard_broken_by: str | None = None
+    inputs_intact: bool = True
 
     @property
     def ok(self) -> bool:
-        return self.differing_bytes == 0 and self.differing_argmax == 0 and self.guards_intact
+        return self.differing_bytes == self.differing_argmax == 0 and self.guards_intact and self.inputs_intact
 
     def json(self) -> dict[str, Any]:
         return {key: value for key, value in asdict(self).items() if value is not None}

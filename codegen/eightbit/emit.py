@@ -15,7 +15,7 @@ from eightbit import cstruct, ctext, ops, resources, simulate, vectors
 from eightbit.input_ranges import pixel_value
 from eightbit.intervals import accumulator_bits
 from eightbit.kernels.kernel import Kernel
-from eightbit.names import comment, model_identifier, unique_identifiers
+from eightbit.names import comment, model_identifier, port_identifiers
 from eightbit.plan import Layout, View, align
 from eightbit.program import Call, Port, Program, Tensor, hull, unstored
 from eightbit.schedule import Schedule
@@ -96,8 +96,7 @@ def model_context(program: Program, selection: Selection, steps: Schedule, layou
         "title": comment(program.name),
         "runtime_version": runtime_version(),
         "kernel_files": [inc_name(isa, file) for isa, file in kernels],
-        "inputs": ports(program, program.inputs, layout, "input"),
-        "outputs": ports(program, program.outputs, layout, "output"),
+        **ports_context(program, calls, layout),
         "context_bytes": align(layout.arena_bytes),
         "activation_bytes": layout.activation_bytes,
         "scratch_offset": layout.scratch_offset,
@@ -118,18 +117,37 @@ def runtime_version() -> str:
     return next(line.split()[2] for line in text.splitlines() if line.startswith("#define E8_RUNTIME_VERSION"))
 
 
+def ports_context(program: Program, calls: list[Call], layout: Layout) -> dict[str, Any]:
+    """Inputs and outputs. Where they are the caller's: which buffers calls use, which outputs are copies of others."""
+    inputs = ports(program, program.inputs, layout, "input")
+    outputs = ports(program, program.outputs, layout, "output")
+    copies = layout.buffers.copies if layout.buffers else ()
+    used = {layout.buffer(name) for call in calls for name in (*call.inputs, call.output)}
+    arguments = [f"const e8_s8 *{port['function']}" for port in inputs] + [
+        f"e8_s8 *{port['function']}" for port in outputs
+    ]
+    return {
+        "inputs": inputs,
+        "outputs": outputs,
+        "caller": layout.buffers is not None,
+        "arguments": (", " if len(arguments) == 2 else ",\n    ").join(["", *arguments]),
+        "io_bytes": layout.buffers.io_bytes if layout.buffers else 0,
+        "buffers": used,
+        "uses_arena": None in used or layout.scratch_bytes > 0,
+        "copies": [{"to": to, "source": source} for to, source in copies],
+    }
+
+
 def ports(program: Program, given: tuple[Port, ...], layout: Layout, kind: str) -> list[dict[str, Any]]:
     """The API of inputs or outputs: one is `<model>_input`, several carry their names."""
-    names = unique_identifiers([port.name for port in given])
     found = []
-    for port, ident in zip(given, names, strict=True):
+    for port, function in zip(given, port_identifiers(kind, [port.name for port in given]), strict=True):
         tensor = program.tensors[port.tensor]
-        suffix = "" if len(given) == 1 else f"_{ident}"
         found.append(
             {
-                "function": f"{kind}{suffix}",
-                "argmax": f"argmax{suffix}",
-                "macro": f"{kind}{suffix}".upper(),
+                "function": function,
+                "argmax": f"argmax{function.removeprefix(kind)}",
+                "macro": function.upper(),
                 "title": comment(port.name),
                 "shape": "x".join(map(str, port.shape)) or "1",
                 "dims": ", ".join(map(str, port.shape)) or "1",
@@ -138,7 +156,7 @@ def ports(program: Program, given: tuple[Port, ...], layout: Layout, kind: str) 
                 "pixel": pixel_value(tensor) if kind == "input" else "",
                 "scale": ctext.float_literal(tensor.scale),
                 "zero_point": tensor.zero_point,
-                "offset": layout.places[tensor.name].offset,
+                "offset": layout.places[tensor.name].offset,  # in the arena, where it lies there
             }
         )
     return found
@@ -174,15 +192,23 @@ def shape_text(tensor: Tensor) -> str:
 
 
 def place_text(ins: list[Tensor], out: Tensor, layout: Layout) -> str:
+    """Which bytes a call reads and writes."""
+
     def span(tensor: Tensor) -> str:
         place = layout.places[tensor.name]
         return f"{place.offset}..{place.offset + place.size - 1}"
 
-    return f"arena {' and '.join(span(t) for t in ins)} -> {span(out)}"
+    def named(tensor: Tensor) -> str:
+        return layout.buffer(tensor.name) or f"arena {span(tensor)}"
+
+    if layout.buffers is None:
+        return f"arena {' and '.join(map(span, ins))} -> {span(out)}"
+    return f"{' and '.join(map(named, ins))} -> {named(out)}"
 
 
 def view_text(view: View) -> str:
-    return f"{{ arena + {view.offset}, {view.row}, {view.pixel}, {view.plane}, {view.ring} }}"
+    base = view.buffer or f"arena + {view.offset}"
+    return f"{{ {base}, {view.row}, {view.pixel}, {view.plane}, {view.ring} }}"
 
 
 def weights_argument(call: Call, kernel: Kernel, name: str) -> str:

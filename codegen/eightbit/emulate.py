@@ -19,9 +19,11 @@ from eightbit import board_log, firmware, protocol, simulate, toolchain
 from eightbit.compare import VerifyResult, coded_calls, compare, written_order
 from eightbit.errors import BuildError
 from eightbit.fixed import Int8
+from eightbit.options import Options
 from eightbit.program import Program
 from eightbit.target import Target
 
+DEFAULT = Options()
 TIMEOUT = 300  # seconds for one batch
 VECTOR_BYTES = 16384  # of inputs in one program, unless one vector alone is larger
 
@@ -34,12 +36,16 @@ def verify(
     traced: bool = False,
     cflags: Sequence[str] = toolchain.DEFAULT_FLAGS,
     timeout: float = TIMEOUT,
+    options: Options = DEFAULT,
 ) -> VerifyResult:
-    """Run the C in folder `out`, which was emitted for `target`, on input batches; `traced`: compare every row too."""
+    """Run the C in folder `out`, which was emitted for `target` with `options`, on input batches.
+
+    `traced`: compare every row too.
+    """
     need_tools(target)
     order, results = written_order(program, traced), []
     with tempfile.TemporaryDirectory(prefix="eightbit-emulate-") as folder:
-        kit = firmware.prepare(Path(folder), out, program, target, cflags, traced)
+        kit = firmware.prepare(Path(folder), out, program, target, cflags, traced, options)
         batch = max(1, min(simulate.CHUNK, VECTOR_BYTES // kit.context["input_total"]))
         for start in range(0, len(next(iter(inputs.values()))), batch):
             memory = simulate.memory(program, {name: x[start : start + batch] for name, x in inputs.items()})
@@ -48,12 +54,12 @@ def verify(
             printed = protocol.parse(text, _script(program, kit.context["name"], len(vectors), traced))
             found = compare(target.name, program, order, memory, printed.made, start)
             best = np.stack([memory[port.tensor].argmax(axis=1) for port in program.outputs], axis=1)
-            results.append((found, int((printed.argmax != best[:, None, :]).sum()), printed.intact))
+            results.append((found, int((printed.argmax != best[:, None, :]).sum()), printed))
     return VerifyResult(
         samples=len(next(iter(inputs.values()))),
         differing_bytes=sum(found.differing for found, _, _ in results),
         compared_bytes=sum(found.compared for found, _, _ in results),
-        guards_intact=all(intact for _, _, intact in results),
+        guards_intact=all(printed.intact for _, _, printed in results),
         first_difference=next((found.first for found, _, _ in results if found.first is not None), None),
         target=target.name,
         compiler=target.cc,
@@ -61,16 +67,21 @@ def verify(
         machine=target.machine,
         emulator=" ".join(target.run).format_map({"elf": "ELF", "board": target.board}),
         differing_argmax=sum(wrong for _, wrong, _ in results),
+        inputs_intact=all(printed.inputs_intact for _, _, printed in results),
     )
 
 
 def selftest(
-    out: Path, program: Program, target: Target, cflags: Sequence[str] = toolchain.DEFAULT_FLAGS
+    out: Path,
+    program: Program,
+    target: Target,
+    cflags: Sequence[str] = toolchain.DEFAULT_FLAGS,
+    options: Options = DEFAULT,
 ) -> board_log.LogResult:
     """What the self-test in folder `out` prints on the target, read as a board's log."""
     need_tools(target)
     with tempfile.TemporaryDirectory(prefix="eightbit-emulate-") as folder:
-        elf = firmware.selftest(Path(folder), out, program, target, cflags)
+        elf = firmware.selftest(Path(folder), out, program, target, cflags, options)
         return board_log.compare_log(run(target, elf), program, f"target {target.name}")
 
 

@@ -13,6 +13,7 @@ from eightbit import ctext, emit, machine, plan, resources, toolchain, vectors
 from eightbit.compare import coded_calls
 from eightbit.errors import BudgetError, BuildError
 from eightbit.fixed import Int8
+from eightbit.options import Options
 from eightbit.program import Program
 from eightbit.schedule import schedule
 from eightbit.select import select
@@ -33,16 +34,23 @@ class Kit:
     compiler: tuple[str | Path, ...]  # of files that see the model's folder and the board's header
 
 
-def prepare(work: Path, source: Path, program: Program, target: Target, cflags: Sequence[str], traced: bool) -> Kit:
+def prepare(
+    work: Path, source: Path, program: Program, target: Target, cflags: Sequence[str], traced: bool, options: Options
+) -> Kit:
     """Compile the model in folder `source` and the board's files; `traced`: every row is printed too."""
     (work / "verify_trace.h").write_text(emit.render("verify_trace.h.j2", {"trace": traced}), encoding="utf-8")
-    return _kit(work, source, program, target, cflags, ("-include", work / "verify_trace.h") if traced else ())
+    hook = ("-include", work / "verify_trace.h") if traced else ()
+    return _kit(work, source, _context(program, target, options), target, cflags, hook)
 
 
 def _kit(
-    work: Path, source: Path, program: Program, target: Target, cflags: Sequence[str], hook: tuple[str | Path, ...]
+    work: Path,
+    source: Path,
+    context: dict[str, Any],
+    target: Target,
+    cflags: Sequence[str],
+    hook: tuple[str | Path, ...],
 ) -> Kit:
-    context = _context(program, target)
     base = compiler(target, cflags)
     name = context["name"]
     # The model sees no folder but its own: a temporary header must not shadow one of out/.
@@ -70,11 +78,11 @@ def board_objects(work: Path, target: Target, cflags: Sequence[str]) -> list[Pat
     return [compiled(command, path, work / f"board_{path.name}.o") for path in sources]
 
 
-def _context(program: Program, target: Target) -> dict[str, Any]:
+def _context(program: Program, target: Target, options: Options) -> dict[str, Any]:
     """The names of the model's functions do not depend on where its tensors lie."""
     selection = select(program, target)
     steps = schedule(program, selection)
-    context = emit.model_context(program, selection, steps, plan.plan_apart(program, selection, steps, 0))
+    context = emit.model_context(program, selection, steps, plan.plan_apart(program, selection, steps, 0, options.io))
     total = sum(port["size"] for port in context["inputs"])
     hashes = {"hash_start": vectors.HASH_START, "hash_step": vectors.HASH_STEP}
     return context | hashes | {"input_total": total, "call_count": len(coded_calls(program))}
@@ -87,11 +95,14 @@ def link(kit: Kit, values: Int8) -> Path:
     return program_file(kit.work, kit.target, [main, *kit.objects])
 
 
-def selftest(work: Path, source: Path, program: Program, target: Target, cflags: Sequence[str]) -> Path:
+def selftest(
+    work: Path, source: Path, program: Program, target: Target, cflags: Sequence[str], options: Options
+) -> Path:
     """The program that runs the self-test of a build, as a user's firmware would."""
-    name = _context(program, target)["name"]
+    context = _context(program, target, options)
+    name = context["name"]
     define = f"-D{name.upper()}_SELFTEST"
-    kit = _kit(work, source, program, target, cflags, (define,))
+    kit = _kit(work, source, context, target, cflags, (define,))
     test = compiled((*kit.compiler, define), source / f"{name}_selftest.c", work / "selftest.o")
     return program_file(work, target, [_main(kit, "firmware_selftest.c.j2", {}), test, *kit.objects])
 

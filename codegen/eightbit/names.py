@@ -45,6 +45,11 @@ def unique_identifiers(texts: Sequence[str]) -> list[str]:
     return found
 
 
+def port_identifiers(kind: str, texts: Sequence[str]) -> list[str]:
+    """What the inputs or outputs of a model are called in C: a single one `input`, several `input_<name>`."""
+    return [kind] if len(texts) == 1 else [f"{kind}_{name}" for name in unique_identifiers(texts)]
+
+
 def comment(text: str) -> str:
     """Text that can stand inside a C comment or string: printable ASCII, no comment ends, trigraphs or escapes."""
     safe = "".join(c if " " <= c <= "~" and c not in '\\"' else "?" for c in text)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eightbit import build as builds
@@ -14,6 +14,7 @@ from eightbit import emulate, pipeline, samples, target, toolchain, vectors, ver
 from eightbit.board_log import LogResult
 from eightbit.compare import VerifyResult
 from eightbit.errors import BudgetError, BuildError, InputError
+from eightbit.options import Options
 from eightbit.program import Program
 
 
@@ -46,20 +47,20 @@ def verify_on(
     Without samples, on as many seeded vectors as the self-test has.
     """
     chosen = _runnable(target_name)
-    program, own = builds.open_folder(out)
+    program, options = builds.open_folder(out)
     inputs = builds.batch(program, x, vectors.COUNT)
-    with _folder_for(Path(out), program, own, chosen) as folder:
+    with _folder_for(Path(out), program, options, chosen) as folder:
         if chosen.emulated:
-            return emulate.verify(folder, program, chosen, inputs, traced, cflags)
-        return verify.verify(folder, program, chosen, inputs, "gcc", cflags)
+            return emulate.verify(folder, program, chosen, inputs, traced, cflags, options=options)
+        return verify.verify(folder, program, chosen, inputs, "gcc", cflags, options)
 
 
 def selftest_on(out: str | Path, target_name: str) -> LogResult:
     """Run the self-test of folder `out` on an emulated target and read what it prints as a board's log."""
     chosen = _runnable(target_name)
-    program, own = builds.open_folder(out)
-    with _folder_for(Path(out), program, own, chosen) as folder:
-        return emulate.selftest(folder, program, chosen)
+    program, options = builds.open_folder(out)
+    with _folder_for(Path(out), program, options, chosen) as folder:
+        return emulate.selftest(folder, program, chosen, options=options)
 
 
 def _runnable(name: str) -> target.Target:
@@ -75,13 +76,13 @@ def _runnable(name: str) -> target.Target:
 
 
 @contextmanager
-def _folder_for(out: Path, program: Program, own: target.Target, chosen: target.Target) -> Iterator[Path]:
+def _folder_for(out: Path, program: Program, options: Options, chosen: target.Target) -> Iterator[Path]:
     """`out` itself, where it was built for the target, else its program emitted for it into a temporary folder."""
-    if own.name == chosen.name:
+    if options.target == chosen.name:
         yield out
         return
     with tempfile.TemporaryDirectory(prefix="eightbit-target-") as temporary:
-        made = pipeline.back_end(program, None, (), chosen, pipeline.ignore)
+        made = pipeline.back_end(program, None, (), replace(options, target=chosen.name), pipeline.ignore)
         yield made.write(Path(temporary) / "out")
 
 
@@ -110,6 +111,7 @@ def _unanswered(chosen: target.Target, status: str, why: str) -> Row:
 
 def _row(result: VerifyResult) -> Row:
     first, why = result.first_difference, "" if result.guards_intact else "guard bytes changed; "
+    why += "" if result.inputs_intact else "an input was written; "
     if result.differing_argmax:
         why += f"{result.differing_argmax} positions of largest values; "
     if first is not None:

@@ -33,7 +33,7 @@ class Place:
 def lower_bound(lives: Mapping[str, Place]) -> int:
     """The most bytes live at one step."""
     events = {life.first for life in lives.values()}
-    return max(sum(x.size for x in lives.values() if x.first <= step <= x.last) for step in events)
+    return max((sum(x.size for x in lives.values() if x.first <= step <= x.last) for step in events), default=0)
 
 
 Order = Callable[[Mapping[str, Place]], Sequence[str]]
@@ -88,4 +88,4 @@ def pack(lives: Mapping[str, Place], order: Sequence[str]) -> dict[str, Place]:
 
 
 def extent(places: Mapping[str, Place]) -> int:
-    return max(place.offset + place.size for place in places.values())
+    return max((place.offset + place.size for place in places.values()), default=0)

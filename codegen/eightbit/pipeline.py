@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -20,6 +19,7 @@ from eightbit.build import Build
 from eightbit.calibration import Calibration, check_fits, read
 from eightbit.errors import BudgetError, InputError
 from eightbit.optimize import optimize
+from eightbit.options import Options
 from eightbit.program import Program
 from eightbit.quantize import quantize
 from eightbit.recipe import Recipe, complete
@@ -28,7 +28,7 @@ from eightbit.select import select
 from eightbit.simplify import simplify
 
 STAGES = ("load", "simplify", "calibrate", "quantize", "optimize", "select", "schedule", "plan", "emit")
-DEFAULT = Recipe()
+DEFAULT, DEFAULT_OPTIONS = Recipe(), Options()
 BY_LAYER = "report.json has them by layer"
 Source = str | Path | bytes | onnx.ModelProto
 Dump = Callable[[str, str], None]  # stage, its result as text
@@ -41,20 +41,20 @@ def ignore(stage: str, text: str) -> None:
 def compile_model(
     model: Source,
     calibration: samples.Source | None,
-    target_name: str = "generic",
+    options: Options = DEFAULT_OPTIONS,
     name: str | None = None,
     dump: Dump = ignore,
     recipe: Recipe = DEFAULT,
     input_range: input_ranges.Given = None,
 ) -> Build:
     """Compile a float ONNX model (with samples or a calibration.json), or a saved program.txt."""
-    chosen = target.load(target_name)
+    target.load(options.target)  # a wrong name is refused before anything is read
     if isinstance(model, str | Path) and Path(model).suffix == ".txt":
         if input_range is not None:
             raise _settled(str(model), "--input-range", "the scales of a program are part of it")
         program = program_text.load_program(model)
-        return back_end(replace(program, name=name or program.name), None, (), chosen, dump)
-    return back_end(*front_end(model, calibration, name, dump, recipe, input_range), chosen, dump)
+        return back_end(replace(program, name=name or program.name), None, (), options, dump)
+    return back_end(*front_end(model, calibration, name, dump, recipe, input_range), options, dump)
 
 
 def front_end(
@@ -189,29 +189,29 @@ def back_end(
     program: Program,
     found: Calibration | None,
     notes: tuple[str, ...],
-    chosen: target.Target,
+    options: Options,
     dump: Dump,
 ) -> Build:
     """Program -> C."""
+    chosen = target.load(options.target)
     selection = select(program, chosen)
     dump("select", selection.text())
     steps = schedule(program, selection)
     dump("schedule", steps.text())
-    layout = plan.plan(program, selection, steps)
+    layout = plan.plan(program, selection, steps, options.io)
     dump("plan", plan.text(program, selection, layout))
     emission = emit.emit(program, selection, steps, layout)
     dump("emit", emission.files[f"{emission.name}.c"])
-    options: dict[str, Any] = {"target": chosen.name}
     build = Build(program, chosen, selection, steps, layout, emission, found, notes, options, tool_version())
     _check_memories(build)
     return build
 
 
 def _check_memories(build: Build) -> None:
-    """A board's memories are budgets: context and constants must fit, with nothing left for the rest."""
+    """A board's memories are budgets: context, buffers and constants must fit, with nothing left for the rest."""
     report, board = build.report(), build.target
     needs = (
-        ("RAM", report["context_bytes"], board.ram_bytes, ", stack apart"),
+        ("RAM", report["context_bytes"] + report["io_bytes"], board.ram_bytes, ", stack apart"),
         ("flash", report["weight_bytes"], board.flash_bytes, ", code apart"),
     )
     for memory, need, limit, note in needs:

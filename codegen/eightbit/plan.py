@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from eightbit import ops
+from eightbit.buffers import Buffers, caller_buffers
 from eightbit.packing import Place, best_packing, extent, lower_bound
 from eightbit.program import Call, Program, Tensor
 from eightbit.schedule import Schedule
@@ -21,8 +22,12 @@ ALIGN = 8  # of scratch and of the context: the widest type there is
 
 @dataclass(frozen=True)
 class View:
-    """How rows lie from `offset` on: strides in elements; a whole tensor's ring is its height."""
+    """How rows lie from `offset` on in the arena, or in a `buffer` of the caller.
 
+    Strides are in elements; a whole tensor's ring is its height.
+    """
+
+    buffer: str | None
     offset: int
     row: int
     pixel: int
@@ -32,13 +37,17 @@ class View:
 
 @dataclass(frozen=True)
 class Layout:
-    """Places by tensor, and the sums a firmware engineer wants to know, in bytes."""
+    """Places by tensor, and the sums a firmware engineer wants to know, in bytes.
+
+    `buffers`: the caller's, where inputs and outputs lie in them; the sums hold none of those.
+    """
 
     places: Mapping[str, Place]
     activation_bytes: int
     bound_bytes: int
     scratch_bytes: int
     state_bytes: int
+    buffers: Buffers | None = None
 
     @property
     def scratch_offset(self) -> int:
@@ -54,30 +63,48 @@ class Layout:
 
     def view(self, tensor: Tensor) -> View:
         height, width, channels = tensor.shape
-        offset = self.places[tensor.name].offset
+        buffer, offset = self.buffer(tensor.name), self.places[tensor.name].offset
         if tensor.order == "CHW":
-            return View(offset, width, 1, height * width, height)
-        return View(offset, width * channels, channels, 1, height)
+            return View(buffer, offset, width, 1, height * width, height)
+        return View(buffer, offset, width * channels, channels, 1, height)
+
+    def buffer(self, tensor: str) -> str | None:
+        """The caller's buffer that a tensor lies in; None: the arena."""
+        return None if self.buffers is None else self.buffers.homes.get(tensor)
 
 
 def align(size: int) -> int:
     return -(-size // ALIGN) * ALIGN
 
 
-def plan(program: Program, selection: Selection, steps: Schedule) -> Layout:
-    """Pack all tensors."""
-    lives = lifetimes(program, steps)
-    places = best_packing(lives)
-    return _layout(program, selection, lives, places, extent(places))
+def plan(program: Program, selection: Selection, steps: Schedule, io: str = "arena") -> Layout:
+    """Pack all tensors; with `io` "caller" all that do not lie in a buffer of the caller."""
+    buffers, inner, outer = _divide(program, steps, io)
+    places = best_packing(inner)
+    return _layout(program, selection, inner, places | outer, extent(places), buffers)
 
 
-def plan_apart(program: Program, selection: Selection, steps: Schedule, gap: int) -> Layout:
-    """Every place for the whole run, `gap` bytes apart: verification finds stray writes with it."""
-    lives, places, offset = lifetimes(program, steps), {}, gap
-    for name, life in lives.items():
+def plan_apart(program: Program, selection: Selection, steps: Schedule, gap: int, io: str = "arena") -> Layout:
+    """Every place of the arena for the whole run, `gap` bytes apart: verification finds stray writes with it."""
+    buffers, inner, outer = _divide(program, steps, io)
+    places, offset = dict(outer), gap
+    for name, life in inner.items():
         places[name] = Place(offset, life.size, 0, len(steps.steps) + 1)
         offset += life.size + gap
-    return _layout(program, selection, lives, places, offset)
+    return _layout(program, selection, inner, places, offset, buffers)
+
+
+Lives = dict[str, Place]
+
+
+def _divide(program: Program, steps: Schedule, io: str) -> tuple[Buffers | None, Lives, Lives]:
+    """The caller's buffers, and the lifetimes of what lies in the arena and of what lies in them."""
+    lives = lifetimes(program, steps)
+    if io == "arena":
+        return None, lives, {}
+    buffers = caller_buffers(program, roots(program))
+    outer = {name: life for name, life in lives.items() if name in buffers.homes}
+    return buffers, {name: life for name, life in lives.items() if name not in outer}, outer
 
 
 def _layout(
@@ -86,6 +113,7 @@ def _layout(
     lives: Mapping[str, Place],
     places: Mapping[str, Place],
     size: int,
+    buffers: Buffers | None,
 ) -> Layout:
     homes = roots(program)
     facts = [(program_call, selection.kernels[program_call.name]) for program_call in _with_code(program, selection)]
@@ -95,6 +123,7 @@ def _layout(
         bound_bytes=lower_bound(lives),
         scratch_bytes=max((kernel.scratch(call) for call, kernel in facts), default=0),
         state_bytes=max((kernel.state(call) for call, kernel in facts), default=0),
+        buffers=buffers,
     )
 
 
@@ -135,12 +164,14 @@ def text(program: Program, selection: Selection, layout: Layout) -> str:
         f"scratch_bytes {layout.scratch_bytes}",
         f"state_bytes {layout.state_bytes}",
         f"arena_bytes {layout.arena_bytes}",
+        *([] if layout.buffers is None else [f"io_bytes {layout.buffers.io_bytes}, the caller's buffers"]),
         "",
     ]
     for name, tensor in program.tensors.items():
         place, view = layout.places[name], layout.view(tensor)
+        buffer = f"buffer {view.buffer} " if view.buffer else ""
         lines.append(
-            f"tensor {name} offset {place.offset} size {place.size} first {place.first} last {place.last} "
+            f"tensor {name} {buffer}offset {place.offset} size {place.size} first {place.first} last {place.last} "
             f"row {view.row} pixel {view.pixel} plane {view.plane} ring {view.ring}"
         )
     lines.append("")
@@ -150,4 +181,6 @@ def text(program: Program, selection: Selection, layout: Layout) -> str:
             f"step {number} {call.name} {kernel.symbol} in {' '.join(call.inputs)} out {call.output} "
             f"scratch {kernel.scratch(call)} state {kernel.state(call)}"
         )
+    for to, source in layout.buffers.copies if layout.buffers else ():
+        lines.append(f"copy {to} from {source}")
     return "\n".join(lines) + "\n"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eightbit import vectors
+from eightbit.compare import INPUT_WRITTEN
 from eightbit.errors import BuildError
 
 RUNS = 2  # of each vector
@@ -51,11 +52,12 @@ class Script:
 @dataclass(frozen=True)
 class Printed:
     """`made`: bytes of rows and outputs [vectors, runs, bytes]; `argmax`: positions of largest values [vectors, runs,
-    ports]; `intact`: whether every status and all guards were as they should be."""
+    ports]; `intact`: whether every status and all guards were as they should be; `inputs_intact`: and every input."""
 
     made: NDArray[np.int8]
     argmax: NDArray[np.uint32]
     intact: bool
+    inputs_intact: bool
 
 
 def parse(text: str, script: Script) -> Printed:
@@ -70,10 +72,12 @@ def parse(text: str, script: Script) -> Printed:
     kinds = [head[0] for head, _ in body]
     made = "".join(word for kind, word in zip(kinds, words, strict=True) if kind in "ro")
     argmax = [int(word, 16) for kind, word in zip(kinds, words, strict=True) if kind == "a"]
+    verdicts = {int(word, 16) for kind, word in zip(kinds, words, strict=True) if kind == "g"}
     return Printed(
         made=np.frombuffer(bytes.fromhex(made), np.int8).reshape(script.vectors, RUNS, -1),
         argmax=np.array(argmax, np.uint32).reshape(script.vectors, RUNS, -1),
-        intact=all(word == "1" for kind, word in zip(kinds, words, strict=True) if kind == "g"),
+        intact=verdicts <= {1, INPUT_WRITTEN},
+        inputs_intact=INPUT_WRITTEN not in verdicts,
     )
 
 

@@ -3,7 +3,8 @@
 
 Three builds: the files of out/ as they lie there, plain (outputs) and traced (every row of every call), and a
 temporary emission of the same kernels and constants in which all tensors have places of their own with guard bytes
-between, looked at after every call. Each sample runs twice.
+between, looked at after every call. Each sample runs twice. Buffers of the caller have guards of their own, and no
+input may change.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eightbit import emit, machine, ops, plan, simulate, toolchain
-from eightbit.compare import Difference, VerifyResult, coded_calls, compare, written_order
+from eightbit.compare import INPUT_WRITTEN, Difference, VerifyResult, coded_calls, compare, written_order
 from eightbit.errors import BuildError
 from eightbit.fixed import Int8
+from eightbit.options import Options
 from eightbit.program import Program
 from eightbit.schedule import schedule
 from eightbit.select import Selection, select
 from eightbit.target import Target
 
+DEFAULT = Options()
 GAP = 16  # guard bytes between tensors in the build with separate places
 LEAST_SECONDS = 30.0  # that a chunk of samples may take, and beyond it
 SLACK, RATE = 20, 200e6  # so many times the seconds of its work, at MACs a second that the kernels reach on a host
@@ -51,13 +54,14 @@ def verify(
     inputs: Mapping[str, Int8],
     cc: str = "gcc",
     cflags: Sequence[str] = toolchain.DEFAULT_FLAGS,
+    options: Options = DEFAULT,
 ) -> VerifyResult:
-    """Run the C in folder `out` on input batches and compare with the simulation of `program`."""
+    """Run the C in folder `out`, made with `options`, on input batches and compare with the simulation of `program`."""
     if toolchain.missing([cc]):
         raise toolchain.MissingToolError(cc, "--cc", [PACKAGES.get(cc, cc)], ", or name another one with --cc")
     selection = select(program, target)
     with tempfile.TemporaryDirectory(prefix="eightbit-verify-") as folder:
-        builds = _compile_all(Path(folder), out, program, selection, cc, cflags)
+        builds = _compile_all(Path(folder), out, program, selection, cc, cflags, options.io)
         about = {
             "target": target.name,
             "compiler": cc,
@@ -68,10 +72,10 @@ def verify(
 
 
 def _compile_all(
-    work: Path, out: Path, program: Program, selection: Selection, cc: str, cflags: Sequence[str]
+    work: Path, out: Path, program: Program, selection: Selection, cc: str, cflags: Sequence[str], io: str
 ) -> list[_Build]:
     steps = schedule(program, selection)
-    apart_layout = plan.plan_apart(program, selection, steps, GAP)
+    apart_layout = plan.plan_apart(program, selection, steps, GAP, io)
     apart = emit.emit(program, selection, steps, apart_layout)
     apart_folder = work / "apart"
     apart_folder.mkdir()
@@ -92,7 +96,9 @@ def _compile_all(
 
 
 def _gaps(layout: plan.Layout) -> str:
-    places = sorted({(place.offset, place.size) for place in layout.places.values()})
+    """Between the places of the arena: start and length of each, as C."""
+    inside = [place for name, place in layout.places.items() if layout.buffer(name) is None]
+    places = sorted({(place.offset, place.size) for place in inside})
     starts = [0, *(offset + size for offset, size in places)]
     ends = [*(offset for offset, _ in places), layout.activation_bytes]
     return ", ".join(f"{{ {a}, {b - a} }}" for a, b in zip(starts, ends, strict=True))
@@ -136,7 +142,7 @@ def _compare_all(
     about: Mapping[str, Any],
 ) -> VerifyResult:
     count = len(next(iter(inputs.values())))
-    differing, compared, wrong_argmax, intact = 0, 0, 0, True
+    differing, compared, wrong_argmax, verdicts = 0, 0, 0, set[int]()
     first: Difference | None = None
     breaker: str | None = None
     for start in range(0, count, simulate.CHUNK):
@@ -149,12 +155,12 @@ def _compare_all(
             got, outcome = _run(work, build, program, order, memory)
             found = compare(build.label, program, order, memory, got, start)
             differing, compared = differing + found.differing, compared + found.compared
-            intact, first = intact and bool(outcome["intact"].all()), first or found.first
+            verdicts, first = verdicts | set(outcome["verdict"].ravel().tolist()), first or found.first
             wrong_argmax += int((outcome["argmax"] != best[:, None, :]).sum())
             breaker = breaker or _named(program, int(outcome["breaker"].max()))
     return VerifyResult(
-        count, differing, compared, intact, first, **about, emulator="",
-        differing_argmax=wrong_argmax, guard_broken_by=breaker,
+        count, differing, compared, verdicts <= {1, INPUT_WRITTEN}, first, **about, emulator="",
+        differing_argmax=wrong_argmax, guard_broken_by=breaker, inputs_intact=INPUT_WRITTEN not in verdicts,
     )  # fmt: skip
 
 
@@ -169,7 +175,7 @@ def _named(program: Program, number: int) -> str | None:
 def _outcome(program: Program) -> np.dtype[np.void]:
     """What the driver says of a run, after what the run made."""
     argmax = ("argmax", "<i4", (len(program.outputs),))
-    return np.dtype([("intact", "u1"), ("breaker", "<u2"), argmax])
+    return np.dtype([("verdict", "u1"), ("breaker", "<u2"), argmax])
 
 
 def time_limit(program: Program, samples: int) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eightbit.audit.arena import arena
+from eightbit.audit.buffers import buffers
 from eightbit.audit.intervals import derive
 from eightbit.audit.model import Finding, Ledger, Plan, Program
 from eightbit.audit.numbers import numbers
@@ -55,6 +56,7 @@ def audit(folder: str | Path) -> Report:
         if set(program.tensors) == set(plan.places) and len(plan.steps) == len(program.coded):
             it = Source(path, name, program, plan, ledger)
             source(it, derived)
+            buffers(it)
             selftest(it)
             _figures(path, program, plan, ledger)
     return Report(name, dict(ledger.proven), tuple(ledger.findings))
@@ -83,6 +85,7 @@ def _figures(path: Path, program: Program, plan: Plan, ledger: Ledger) -> None:
         "scratch_bytes": plan.scratch_bytes,
         "state_bytes": plan.state_bytes,
         "arena_bytes": plan.arena_bytes,
+        "io_bytes": plan.io_bytes or 0,
         "context_bytes": -(-plan.arena_bytes // 8) * 8,
         "weight_bytes": weight_bytes(program, plan),
         "macs": macs,

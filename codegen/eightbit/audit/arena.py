@@ -16,7 +16,7 @@ def arena(program: Program, plan: Plan, ledger: Ledger) -> None:
     if not ledger.equal(PLACES, "plan.txt", "its list of tensors", sorted(plan.places), sorted(program.tensors)):
         return
     _steps(program, plan, ledger)
-    homes = _homes(program)
+    homes = homes_of(program)
     for name, (first, last) in _lives(program, homes).items():
         place = plan.places[name]
         ledger.equal(PLACES, f"plan.txt, tensor {name}", "its live range", (place.first, place.last), (first, last))
@@ -27,14 +27,15 @@ def arena(program: Program, plan: Plan, ledger: Ledger) -> None:
         if name != homes[name]:
             home = plan.places[homes[name]]
             ledger.equal(PLACES, where, f"its place, that of {homes[name]},", _spot(place), _spot(home))
-    _bytes(plan, {name: plan.places[name] for name in homes.values()}, ledger)
+    inside = {name: plan.places[name] for name in homes.values() if plan.places[name].buffer is None}
+    _bytes(plan, inside, ledger)
 
 
-def _spot(place: Place) -> tuple[int, int, int, int]:
-    return place.offset, place.size, place.first, place.last
+def _spot(place: Place) -> tuple[str, int, int, int, int]:
+    return *place.base, place.size, place.first, place.last
 
 
-def _homes(program: Program) -> dict[str, str]:
+def homes_of(program: Program) -> dict[str, str]:
     """The tensor whose memory each tensor is: a reshape moves nothing."""
     found = {port.tensor: port.tensor for port in program.inputs}
     for call in program.calls:
@@ -96,7 +97,7 @@ def _bytes(plan: Plan, homes: dict[str, Place], ledger: Ledger) -> None:
 
 def _sums(plan: Plan, homes: dict[str, Place], bound: int, ledger: Ledger) -> None:
     where = "plan.txt"
-    extent = max(place.offset + place.size for place in homes.values())
+    extent = max((place.offset + place.size for place in homes.values()), default=0)
     ledger.equal(PLACES, where, "activation_bytes", plan.activation_bytes, extent)
     stated = plan.activation_bytes if plan.bound is None else plan.bound
     ledger.equal(PLACES, where, "the lower bound", stated, bound)

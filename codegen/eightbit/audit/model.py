@@ -110,13 +110,27 @@ class Program:
 
 @dataclass(frozen=True)
 class Place:
-    """A tensor line of plan.txt."""
+    """A tensor line of plan.txt: bytes of the arena, or of a buffer of the caller."""
 
+    buffer: str | None
     offset: int
     size: int
     first: int
     last: int
     view: tuple[int, int, int, int]
+
+    @property
+    def base(self) -> tuple[str, int]:
+        """Where it starts, as the C says it."""
+        return self.buffer or "arena", self.offset
+
+    @property
+    def text(self) -> str:
+        return self.buffer or f"arena {self.span}"
+
+    @property
+    def span(self) -> str:
+        return f"{self.offset}..{self.offset + self.size - 1}"
 
 
 @dataclass(frozen=True)
@@ -134,7 +148,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """plan.txt."""
+    """plan.txt. `io_bytes`: of the caller's buffers, None where there are none; `copies`: (to, from) of them."""
 
     name: str
     activation_bytes: int
@@ -144,6 +158,8 @@ class Plan:
     arena_bytes: int
     places: Mapping[str, Place]
     steps: tuple[Step, ...]
+    io_bytes: int | None = None
+    copies: tuple[tuple[str, str], ...] = ()
 
     @property
     def scratch_offset(self) -> int:

@@ -22,8 +22,11 @@ TENSOR = re.compile(
 )
 ACC = re.compile(r"(-?\d+) (-?\d+) per channel ([-\d: ]+)")
 PLACE = re.compile(
-    r"tensor (\w+) offset (\d+) size (\d+) first (\d+) last (\d+) row (\d+) pixel (\d+) plane (\d+) ring (\d+)"
+    r"tensor (\w+) (?:buffer (\w+) )?offset (\d+) size (\d+) first (\d+) last (\d+) "
+    r"row (\d+) pixel (\d+) plane (\d+) ring (\d+)"
 )
+IO = re.compile(r"io_bytes (\d+), the caller's buffers")
+COPY = re.compile(r"copy (\w+) from (\w+)")
 STEP = re.compile(r"step (\d+) (\w+) (\w+) in (\w+(?: \w+)*) out (\w+) scratch (\d+) state (\d+)")
 ACTIVATION = re.compile(r"activation_bytes (\d+) \((?:optimal: equal to the lower bound|lower bound (\d+))\)")
 
@@ -192,20 +195,27 @@ def read_plan(text: str, where: str) -> Plan:
     places: dict[str, Place] = {}
     steps: list[Step] = []
     heads: list[str] = []
+    io_bytes: list[int] = []
+    copies: list[tuple[str, str]] = []
 
     def take(line: str) -> None:
         if line.startswith("tensor "):
-            name, *numbers = matched(PLACE, line).groups()
+            name, buffer, *numbers = matched(PLACE, line).groups()
             offset, size, first, last, *view = map(int, numbers)
             if name in places:
                 raise ValueError(f"tensor {name} occurs twice")
             row, pixel, plane, ring = view
-            places[name] = Place(offset, size, first, last, (row, pixel, plane, ring))
+            places[name] = Place(buffer, offset, size, first, last, (row, pixel, plane, ring))
         elif line.startswith("step "):
             number, call, kernel, inputs, output, scratch, state = matched(STEP, line).groups()
             steps.append(
                 Step(int(number), call, kernel, tuple(inputs.split()), output, int(scratch), int(state)),
             )
+        elif line.startswith("copy "):
+            to, source = matched(COPY, line).groups()
+            copies.append((to, source))
+        elif len(heads) == len(HEADS) and not io_bytes:
+            io_bytes.append(int(matched(IO, line)[1]))
         else:
             heads.append(line)
             matched(HEADS[len(heads) - 1], line)
@@ -216,7 +226,10 @@ def read_plan(text: str, where: str) -> Plan:
     found = [matched(pattern, line) for pattern, line in zip(HEADS, heads, strict=True)]
     sizes = [int(match[1]) for match in found[1:]]
     bound = int(found[1][2]) if found[1][2] else None
-    return Plan(found[0][1], sizes[0], bound, sizes[1], sizes[2], sizes[3], places, tuple(steps))
+    return Plan(
+        found[0][1], sizes[0], bound, sizes[1], sizes[2], sizes[3], places, tuple(steps),
+        io_bytes[0] if io_bytes else None, tuple(copies),
+    )  # fmt: skip
 
 
 HEADS = (

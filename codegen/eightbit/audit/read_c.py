@@ -21,9 +21,9 @@ LAUNCH = re.compile(
     r"(?P<kernel>\w+)\((?P<params>[^,]*), (?P<weights>[^,]*), &at\);\s*"
     r"(?P<trace>\w+)\((?P<traced>[^;]*)\);\s*\}"
 )
-ADDRESS = re.compile(r"(\w+)\((?:const )?\w+ \*ctx\)\s*\{\s*return ctx->arena\.s8 \+ (\d+);\s*\}")
-SPAN = r"\d+\.\.\d+"
-NOTE = re.compile(rf"/\* (\d+)\. (\w+): [^;]*?(?:, ([\d ]+) MAC)?; arena ({SPAN}(?: and {SPAN})*) -> ({SPAN})\n")
+ADDRESS = re.compile(r"(\w+)\((?:const )?\w+ \*ctx\)\s*\{\s*return ctx->(?:arena\.s8 \+ (\d+)|(\w+));\s*\}")
+NOTE = re.compile(r"/\* (\d+)\. (\w+): [^;]*?(?:, ([\d ]+) MAC)?; ([\w. ]+ -> [\w. ]+)\n")
+COPY = re.compile(r"for \(i = 0; i < (\w+)_SIZE; i\+\+\)\s*ctx->(\w+)\[i\] = ctx->(\w+)\[i\];")
 ACC_NOTE = re.compile(r"([-\d ]+) <= acc <= ([-\d ]+): (\d+) bits \*/\nE8_STATIC_ASSERT\(.*, (\w+)\);")
 DEFINE = re.compile(r"^#define (\w+) (.+)$", re.MULTILINE)
 LITERAL = re.compile(r"\(-2147483647 - 1\)|-?\d+u?")
@@ -36,15 +36,18 @@ TYPES = {
 }  # fmt: skip
 
 
+View = tuple[str | int, ...]  # arena or a buffer, offset, row, pixel, plane, ring
+
+
 @dataclass(frozen=True)
 class Launch:
     """One kernel call of `<model>_run`."""
 
-    ins: tuple[tuple[int, ...], ...]  # base, row, pixel, plane, ring
-    out: tuple[int, ...]
+    ins: tuple[View, ...]
+    out: View
     first_row: int
     rows: int
-    scratch: int | None
+    scratch: tuple[str, int] | None
     state: str
     kernel: str
     params: str
@@ -143,9 +146,9 @@ def launches(text: str) -> list[Launch]:
     return found
 
 
-def notes(text: str) -> list[tuple[str, str, int, str, str]]:
+def notes(text: str) -> list[tuple[str, str, int, str]]:
     """What the comments of the launches say: number, call, MACs, bytes read and written."""
-    return [(number, call, spaced(macs or "0"), ins, out) for number, call, macs, ins, out in NOTE.findall(text)]
+    return [(number, call, spaced(macs or "0"), places) for number, call, macs, places in NOTE.findall(text)]
 
 
 def accumulator_notes(text: str) -> dict[str, tuple[int, int, int]]:
@@ -158,26 +161,27 @@ def spaced(number: str) -> int:
     return int(number.replace(" ", ""))
 
 
-def view(text: str) -> tuple[int, ...]:
+def view(text: str) -> View:
     base, *steps = text.split(",")
-    return (offset(base), *(literal(item) for item in steps))
+    return (*offset(base), *(literal(item) for item in steps))
 
 
-def offset(text: str) -> int:
-    """`arena + 1024`"""
-    base, _, number = text.strip().partition(" + ")
-    if base != "arena":
+def offset(text: str) -> tuple[str, int]:
+    """`arena + 1024`, or the name of a buffer of the caller."""
+    base, plus, number = text.strip().partition(" + ")
+    if (base == "arena") != bool(plus) or not base.isidentifier():
         raise InputError("cannot read the C of this build", where=text, why="no place in the arena", hint=NOT_C)
-    return literal(number)
+    return base, literal(number) if plus else 0
 
 
 def assertions(text: str) -> dict[str, str]:
     return {name: condition for condition, name in ASSERTION.findall(code(text))}
 
 
-def addresses(text: str) -> dict[str, int]:
-    """Offsets that the functions of inputs and outputs return."""
-    return {name: int(number) for name, number in ADDRESS.findall(code(text))}
+def addresses(text: str) -> dict[str, tuple[str, int]]:
+    """Where the functions of inputs and outputs point: an offset in the arena, or a buffer of the caller."""
+    found = ADDRESS.findall(code(text))
+    return {name: (buffer, 0) if buffer else ("arena", int(number)) for name, number, buffer in found}
 
 
 def macros(text: str) -> dict[str, str]:

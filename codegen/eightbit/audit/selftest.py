@@ -20,6 +20,12 @@ def selftest(it: Source) -> None:
     filled = [int(size) for size in re.findall(r"for \(n = 0; n < (\d+)u; n\+\+\)", text)]
     sizes = [it.program.tensors[port.tensor].size for port in it.program.inputs]
     it.ledger.equal(MACROS, where, "the sizes of the inputs that it fills", filled, sizes)
+    if it.plan.io_bytes is not None:
+        names = [*it.port_names("INPUT"), *it.port_names("OUTPUT")]
+        sizes = [it.program.tensors[port.tensor].size for port in (*it.program.inputs, *it.program.outputs)]
+        declared = dict(re.findall(r"static e8_s8 (\w+)\[(\d+)\];", text))
+        expected = {name: str(size) for name, size in zip(names, sizes, strict=False)}
+        it.ledger.same(MACROS, where, "the size of the buffer", declared, expected)
     step = re.search(r"return \(hash \* (\d+)u \+ value\)", text)
     start = re.search(r"e8_u32 hash = (\d+)u;", text)
     table = ROWS.search(text)

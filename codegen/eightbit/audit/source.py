@@ -40,6 +40,13 @@ class Source:
     def macro(self) -> str:
         return self.name.upper()
 
+    def port_names(self, kind: str) -> list[str]:
+        """What the header calls the ports of a kind, INPUT or OUTPUT: `input`, or `input_<name>` of several."""
+        pattern = re.compile(rf"{self.macro}_({kind}\w*)_SIZE")
+        return [
+            found[1].lower() for found in map(pattern.fullmatch, read_c.macros(self.text(f"{self.name}.h"))) if found
+        ]
+
 
 def source(it: Source, derived: Mapping[str, Derived]) -> None:
     """All of it."""
@@ -158,7 +165,7 @@ def _launch_facts(it: Source, number: int, launch: read_c.Launch, call: Call) ->
         ("its output view", launch.out, _view(plan, call.name)),
         ("its first row", launch.first_row, 0),
         ("its number of rows", launch.rows, rows),
-        ("its scratch", launch.scratch, plan.scratch_offset if step.scratch else None),
+        ("its scratch", launch.scratch, ("arena", plan.scratch_offset) if step.scratch else None),
         ("its state", launch.state, "0"),
         ("its kernel", launch.kernel, step.kernel),
         ("its params", launch.params, f"&{stem}"),
@@ -167,21 +174,21 @@ def _launch_facts(it: Source, number: int, launch: read_c.Launch, call: Call) ->
     ]
 
 
-def _notes(it: Source) -> list[tuple[str, str, int, str, str]]:
+def _notes(it: Source) -> list[tuple[str, str, int, str]]:
     """The comment of every launch: what it costs, and which bytes it reads and writes."""
+    found = []
+    for number, call in enumerate(it.program.coded, start=1):
+        ins, out = [it.plan.places[name] for name in call.inputs], it.plan.places[call.name]
+        if it.plan.io_bytes is None:  # all in the arena, which is said once
+            text = f"arena {' and '.join(place.span for place in ins)} -> {out.span}"
+        else:
+            text = f"{' and '.join(place.text for place in ins)} -> {out.text}"
+        found.append((str(number), call.name, it.program.macs(call), text))
+    return found
 
-    def span(name: str) -> str:
-        place = it.plan.places[name]
-        return f"{place.offset}..{place.offset + place.size - 1}"
 
-    return [
-        (str(number), call.name, it.program.macs(call), " and ".join(map(span, call.inputs)), span(call.name))
-        for number, call in enumerate(it.program.coded, start=1)
-    ]
-
-
-def _view(plan: Plan, name: str) -> tuple[int, ...]:
-    return (plan.places[name].offset, *plan.places[name].view)
+def _view(plan: Plan, name: str) -> read_c.View:
+    return (*plan.places[name].base, *plan.places[name].view)
 
 
 # ---- <model>.h and the addresses that it promises ----
@@ -191,16 +198,23 @@ def _header(it: Source) -> None:
     where, plan = f"{it.name}.h", it.plan
     macros = read_c.macros(it.text(where))
     sizes = {
-        "ACTIVATION_BYTES": plan.activation_bytes,
-        "SCRATCH_BYTES": plan.scratch_bytes,
-        "ARENA_BYTES": plan.arena_bytes,
-        "CONTEXT_BYTES": -(-plan.arena_bytes // 8) * 8,
+        "ACTIVATION_BYTES": str(plan.activation_bytes),
+        "SCRATCH_BYTES": str(plan.scratch_bytes),
+        "ARENA_BYTES": str(plan.arena_bytes),
     }
+    if plan.io_bytes is None:
+        sizes["CONTEXT_BYTES"] = str(-(-plan.arena_bytes // 8) * 8)
+        context = f"E8_ALIGN({it.macro}_CONTEXT_BYTES) arena;"
+    else:
+        pointers = [f"const e8_s8 *{name};" for name in it.port_names("INPUT")]
+        pointers += [f"e8_s8 *{name};" for name in it.port_names("OUTPUT")]
+        sizes["CONTEXT_BYTES"] = f"(sizeof({it.name}_context) / sizeof(e8_s8))"
+        sizes["IO_BYTES"] = str(plan.io_bytes)
+        context = " ".join([f"E8_ALIGN({it.macro}_ARENA_BYTES) arena;"] * (plan.arena_bytes > 0) + pointers)
     for name, value in sizes.items():
-        it.ledger.equal(MACROS, where, f"{it.macro}_{name}", macros.get(f"{it.macro}_{name}"), str(value))
-    arena = re.search(r"typedef struct \{\s*(.*?)\s*\} \w+_context;", read_c.code(it.text(where)), re.DOTALL)
-    text = f"E8_ALIGN({it.macro}_CONTEXT_BYTES) arena;"
-    it.ledger.equal(MACROS, where, "the context", arena and arena[1], text)
+        it.ledger.equal(MACROS, where, f"{it.macro}_{name}", macros.get(f"{it.macro}_{name}"), value)
+    found = re.search(r"typedef struct \{\s*(.*?)\s*\} \w+_context;", read_c.code(it.text(where)), re.DOTALL)
+    it.ledger.equal(MACROS, where, "the context", found and " ".join(found[1].split()), context)
     version = re.search(r"#if E8_RUNTIME_VERSION != (\d+)", it.text(where))
     runtime = read_c.macros(it.text("e8_types.h")).get("E8_RUNTIME_VERSION")
     it.ledger.equal(MACROS, where, "the runtime version", version and version[1], runtime)
@@ -208,27 +222,36 @@ def _header(it: Source) -> None:
 
 
 def _ports(it: Source, macros: Mapping[str, str]) -> None:
-    where, code = f"{it.name}.h", f"{it.name}.c"
-    text = it.text(code)
-    offsets, asserted = read_c.addresses(text), read_c.assertions(text)
-    expected = {
+    where, code, caller = f"{it.name}.h", f"{it.name}.c", it.plan.io_bytes is not None
+    found, expected, addresses = read_c.addresses(it.text(code)), dict[str, str](), dict[str, tuple[str, int]]()
+    for kind, ports in (("INPUT", it.program.inputs), ("OUTPUT", it.program.outputs)):
+        names = it.port_names(kind)
+        if not it.ledger.equal(MACROS, where, f"the number of {kind.lower()}s", len(names), len(ports)):
+            continue
+        for name, port in zip(names, ports, strict=True):
+            _port(it, macros, f"{it.macro}_{name.upper()}", port)
+            base = it.plan.places[port.tensor].base
+            if not caller:
+                addresses[f"{it.name}_{name}"] = base
+                fits = f"{base[1]} + {it.macro}_{name.upper()}_SIZE <= {it.macro}_ACTIVATION_BYTES"
+                expected[f"{it.name}_{name}_fits"] = fits
+            elif kind == "OUTPUT":
+                addresses[f"{it.name}_{name}"] = name, 0
+    for name, address in addresses.items():
+        it.ledger.equal(MACROS, code, f"the address of {name}", found.get(name), address)
+    it.ledger.equal(MACROS, code, "its list of addresses", sorted(found), sorted(addresses))
+    it.ledger.equal(MACROS, code, "its assertions", read_c.assertions(it.text(code)), expected | _sizes(it, caller))
+
+
+def _sizes(it: Source, caller: bool) -> dict[str, str]:
+    """The assertions about the sizes of the context, by name."""
+    if caller:
+        activation, scratch, arena = (f"{it.macro}_{name}_BYTES" for name in ("ACTIVATION", "SCRATCH", "ARENA"))
+        return {f"{it.name}_arena_holds_all": f"{activation} + {scratch} <= {arena}"}
+    return {
         f"{it.name}_context_size": f"sizeof({it.name}_context) == {it.macro}_CONTEXT_BYTES * sizeof(e8_s8)",
         f"{it.name}_arena_fits": f"{it.macro}_ARENA_BYTES <= {it.macro}_CONTEXT_BYTES",
     }
-    functions = []
-    for kind, ports in (("INPUT", it.program.inputs), ("OUTPUT", it.program.outputs)):
-        stems = [name.removesuffix("_SIZE") for name in macros if re.fullmatch(rf"{it.macro}_{kind}\w*_SIZE", name)]
-        if not it.ledger.equal(MACROS, where, f"the number of {kind.lower()}s", len(stems), len(ports)):
-            continue
-        for stem, port in zip(stems, ports, strict=True):
-            offset = it.plan.places[port.tensor].offset
-            function = f"{it.name}_{stem.removeprefix(f'{it.macro}_').lower()}"
-            functions.append(function)
-            expected[f"{function}_fits"] = f"{offset} + {stem}_SIZE <= {it.macro}_ACTIVATION_BYTES"
-            it.ledger.equal(MACROS, code, f"the address of {function}", offsets.get(function), offset)
-            _port(it, macros, stem, port)
-    it.ledger.equal(MACROS, code, "its list of addresses", sorted(offsets), sorted(functions))
-    it.ledger.equal(MACROS, code, "its assertions", asserted, expected)
 
 
 def _port(it: Source, macros: Mapping[str, str], stem: str, port: Port) -> None:

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the C of a build is made: what the user may choose, and no choice changes a bit of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from eightbit.errors import InputError
+
+IO = ("arena", "caller")
+
+
+@dataclass(frozen=True)
+class Options:
+    """`io`: inputs and outputs lie in the context's arena, or in buffers of the caller. InputError for others."""
+
+    target: str = "generic"
+    io: str = "arena"
+
+    def __post_init__(self) -> None:
+        for option, value, known in (("io", self.io, IO),):
+            if value not in known:
+                raise InputError(
+                    f"there is no {option} {value!r}",
+                    where=f"--{option}",
+                    why=f"it is one of {', '.join(known)}",
+                    hint=f"leave it out for {known[0]}",
+                )
+
+    def json(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def of_manifest(stated: Mapping[str, Any], where: str) -> Options:
+    """The options that a manifest states; what it leaves out has its default."""
+    names = {item.name for item in fields(Options)}
+    if not set(stated) <= names or not all(isinstance(value, str) for value in stated.values()):
+        why = f"the options of its manifest are not some of {', '.join(sorted(names))}, each a string"
+        raise InputError(
+            "not a build of this eightbit", where=where, why=why, hint="compile the model again with this version"
+        )
+    return Options(**stated)

@@ -185,7 +185,7 @@ def eightbit_side(
     try:
         build = eightbit.compile(model, calibration)
         stage = "verify"
-        callers = eightbit.compile(model, calibration, io="caller")
+        callers = eightbit.compile(model, calibration, io="caller", optimize="size")
         real = {name: rows[:VERIFIED] for name, rows in calibration.items()}
         for made, samples in ((build, None), (build, real), (callers, real)):
             result = made.verify(samples)

@@ -106,6 +106,7 @@ def test_the_version_is_the_package_s() -> None:
         ["ops", "--loud"],
         ["compile", "a.onnx", "--dump-after", "x"],
         ["compile", "a.onnx", "--io", "x"],
+        ["compile", "a.onnx", "--optimize", "x"],
     ],
 )
 def test_wrong_usage_has_status_2_and_shows_the_usage(arguments: list[str]) -> None:
@@ -130,11 +131,16 @@ def test_compile_tells_every_size_in_json_and_in_a_table(folder: Path, tmp_path:
 
 def test_how_the_c_is_made_is_told_in_the_figures_and_in_the_manifest(folder: Path, tmp_path: Path) -> None:
     arguments = ["compile", folder / "dense.onnx", "--calibration", folder / "samples.npz", "-o", tmp_path / "out"]
-    document = answer(*arguments, "--io", "caller")
-    assert (document["io"], document["io_bytes"], document["context_pointers"]) == ("caller", 7, 2)
+    document = answer(*arguments, "--io", "caller", "--optimize", "size")
+    assert (document["io"], document["optimize"], document["io_bytes"], document["context_pointers"]) == (
+        "caller",
+        "size",
+        7,
+        2,
+    )
     assert document["activation_bytes"] == document["arena_bytes"] == 0
     options = json.loads((tmp_path / "out" / "manifest.json").read_text())["options"]
-    assert options == {"target": "generic", "io": "caller"}
+    assert options == {"target": "generic", "io": "caller", "optimize": "size"}
     assert answer("verify", tmp_path / "out")["inputs_intact"] is True
     arguments = ["evaluate", folder / "dense.onnx", "--build", tmp_path / "out", "--samples", folder / "samples.npz"]
     assert answer(*arguments)["samples"] == 8

@@ -35,6 +35,7 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
     target: str = "generic",
     name: str | None = None,
     io: str = "arena",
+    optimize: str = "speed",
     equalize: bool = True,
     coordinate_descent: bool = True,
     activation_correction: bool = True,
@@ -45,13 +46,14 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
     `model`: a path to .onnx (or to a build's program.txt), its bytes, or an onnx.ModelProto. `samples`: about 100
     typical inputs as .npz, dictionary or array (float32 [n, ...] per input, without the batch axis), or the path of a
     calibration.json. `io`: inputs and outputs lie in the context ("arena") or in buffers of the caller ("caller").
-    `equalize`, `coordinate_descent`, `activation_correction`: steps of the quantisation that may be left out where
-    samples are given. `input_range`: (low, high) of the only input, or a dictionary by input name; inputs without one
-    get what the samples have, and exactly 0..255 or 0..1 where that is near. Raises EightbitError, whose text says
-    what, where, why and what to do.
+    `optimize`: "speed", or "size", which compiles each kernel once. `equalize`, `coordinate_descent`,
+    `activation_correction`: steps of the quantisation that may be left out where samples are given. `input_range`:
+    (low, high) of the only input, or a dictionary by input name; inputs without one get what the samples have, and
+    exactly 0..255 or 0..1 where that is near. Raises EightbitError, whose text says what, where, why and what to do.
     """
     recipe = _Recipe(equalize, coordinate_descent, activation_correction)
-    return _pipeline.compile_model(model, samples, _Options(target, io), name, recipe=recipe, input_range=input_range)
+    options = _Options(target, io, optimize)
+    return _pipeline.compile_model(model, samples, options, name, recipe=recipe, input_range=input_range)
 
 
 def evaluate(build: Build, model: _pipeline.Source, samples: _samples.Source) -> dict[str, Any]:

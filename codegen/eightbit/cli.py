@@ -21,7 +21,7 @@ from eightbit import build as builds
 from eightbit import export as exporter
 from eightbit.console import LOG, OUT, command, show
 from eightbit.errors import InputError
-from eightbit.options import IO, Options
+from eightbit.options import IO, OPTIMIZE, Options
 from eightbit.recipe import Recipe
 
 
@@ -50,6 +50,7 @@ def main() -> None:
     metavar="[NAME=]LO,HI",
     help="The range of an input, whatever the samples have. 0,255 or 0,1 for pixels. Once per input.",
 )
+@click.option("--optimize", type=click.Choice(OPTIMIZE), default="speed", show_default=True, help="No bit changes.")
 @click.option("--io", type=click.Choice(IO), default="arena", show_default=True, help="Where inputs and outputs lie.")
 @click.option("--no-equalize", is_flag=True, help="Leave out the equalisation of channels.")
 @click.option("--no-coordinate-descent", is_flag=True, help="Round every weight to the nearest.")
@@ -63,6 +64,7 @@ def compile_command(
     name: str | None,
     output: Path,
     input_range: tuple[str, ...],
+    optimize: str,
     io: str,
     no_equalize: bool,
     no_coordinate_descent: bool,
@@ -83,8 +85,8 @@ def compile_command(
             coordinate_descent=not no_coordinate_descent,
             activation_correction=not no_activation_correction,
         )
-        ranges = input_ranges.parse(input_range) or None
-        build = pipeline.compile_model(model, calibration, Options(target_name, io), name, dump, recipe, ranges)
+        ranges, options = input_ranges.parse(input_range) or None, Options(target_name, io, optimize)
+        build = pipeline.compile_model(model, calibration, options, name, dump, recipe, ranges)
         build.write(output)
     document = build.report() | {"output": str(output)}
     if not as_json:

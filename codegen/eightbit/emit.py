@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -87,7 +88,8 @@ def inc_name(isa: str, file: str) -> str:
 
 def model_context(program: Program, selection: Selection, steps: Schedule, layout: Layout) -> dict[str, Any]:
     name = model_identifier(program.name)
-    kernels = sorted({(k.isa, k.file) for k in selection.kernels.values()})
+    used = Counter(inc_name(k.isa, k.file) for k in selection.kernels.values())
+    shared = {file for file, count in used.items() if count > 1} if selection.compact else set()
     rows = {step.call: step.rows for step in steps.steps}
     calls = [call for call in program.calls if call.name in selection.kernels]
     return {
@@ -95,7 +97,9 @@ def model_context(program: Program, selection: Selection, steps: Schedule, layou
         "macro": name.upper(),
         "title": comment(program.name),
         "runtime_version": runtime_version(),
-        "kernel_files": [inc_name(isa, file) for isa, file in kernels],
+        "compact": selection.compact,
+        "kernel_files": sorted(set(used) - shared),
+        "shared_files": sorted(shared),
         **ports_context(program, calls, layout),
         "context_bytes": align(layout.arena_bytes),
         "activation_bytes": layout.activation_bytes,

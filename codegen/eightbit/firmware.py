@@ -80,7 +80,7 @@ def board_objects(work: Path, target: Target, cflags: Sequence[str]) -> list[Pat
 
 def _context(program: Program, target: Target, options: Options) -> dict[str, Any]:
     """The names of the model's functions do not depend on where its tensors lie."""
-    selection = select(program, target)
+    selection = select(program, target, options.optimize)
     steps = schedule(program, selection)
     context = emit.model_context(program, selection, steps, plan.plan_apart(program, selection, steps, 0, options.io))
     total = sum(port["size"] for port in context["inputs"])

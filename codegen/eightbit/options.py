@@ -10,17 +10,21 @@ from typing import Any
 from eightbit.errors import InputError
 
 IO = ("arena", "caller")
+OPTIMIZE = ("speed", "size")
 
 
 @dataclass(frozen=True)
 class Options:
-    """`io`: inputs and outputs lie in the context's arena, or in buffers of the caller. InputError for others."""
+    """`io`: inputs and outputs lie in the context's arena, or in buffers of the caller. `optimize`: for speed, or
+    for size (one copy of every kernel, the most general kernels of the target). Raises InputError for anything else.
+    """
 
     target: str = "generic"
     io: str = "arena"
+    optimize: str = "speed"
 
     def __post_init__(self) -> None:
-        for option, value, known in (("io", self.io, IO),):
+        for option, value, known in (("io", self.io, IO), ("optimize", self.optimize, OPTIMIZE)):
             if value not in known:
                 raise InputError(
                     f"there is no {option} {value!r}",

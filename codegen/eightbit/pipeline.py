@@ -194,7 +194,7 @@ def back_end(
 ) -> Build:
     """Program -> C."""
     chosen = target.load(options.target)
-    selection = select(program, chosen)
+    selection = select(program, chosen, options.optimize)
     dump("select", selection.text())
     steps = schedule(program, selection)
     dump("schedule", steps.text())

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which kernel makes each call: the first of the target's ISA folders whose facts accept it."""
+"""Which kernel makes each call: the first of the target's ISA folders whose facts accept it.
+
+For size the folders are asked from the last one on: it is the most general, and one kernel for all shapes takes
+less flash than several.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +19,27 @@ from eightbit.target import Target
 
 @dataclass(frozen=True)
 class Selection:
-    """The kernel of every call that has code, by call name."""
+    """The kernel of every call that has code, by call name. `compact`: compiled once, if several calls use it."""
 
     kernels: Mapping[str, Kernel]
+    compact: bool = False
 
     def text(self) -> str:
         return "".join(f"{call}: {kernel.symbol}\n" for call, kernel in self.kernels.items())
 
 
-def select(program: Program, target: Target) -> Selection:
+def select(program: Program, target: Target, optimize: str = "speed") -> Selection:
     """Choose kernels; a refused call names every reason."""
-    chosen = {call.name: _choose(program, call, target) for call in program.calls if ops.get(call.op).has_code}
-    return Selection(chosen)
+    compact = optimize == "size"
+    folders = target.isa[::-1] if compact else target.isa
+    chosen = {call.name: _choose(program, call, folders) for call in program.calls if ops.get(call.op).has_code}
+    return Selection(chosen, compact)
 
 
-def _choose(program: Program, call: Call, target: Target) -> Kernel:
+def _choose(program: Program, call: Call, folders: tuple[str, ...]) -> Kernel:
     inputs = tuple(program.tensors[name] for name in call.inputs)
     reasons = []
-    for isa in target.isa:
+    for isa in folders:
         for kernel in kernels.of_isa(isa).get(call.op, ()):
             reason = kernel.refusal(call, inputs)
             if not reason:
@@ -41,6 +48,6 @@ def _choose(program: Program, call: Call, target: Target) -> Kernel:
     raise InputError(
         f"no kernel for {call.name} ({call.op})",
         where=", ".join(call.origin) or call.name,
-        why="; ".join(reasons) or f"none of the folders {', '.join(target.isa)} has one",
+        why="; ".join(reasons) or f"none of the folders {', '.join(folders)} has one",
         hint="list `ref` last in the target's isa: it has every operator",
     )

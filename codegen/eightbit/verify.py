@@ -59,7 +59,7 @@ def verify(
     """Run the C in folder `out`, made with `options`, on input batches and compare with the simulation of `program`."""
     if toolchain.missing([cc]):
         raise toolchain.MissingToolError(cc, "--cc", [PACKAGES.get(cc, cc)], ", or name another one with --cc")
-    selection = select(program, target)
+    selection = select(program, target, options.optimize)
     with tempfile.TemporaryDirectory(prefix="eightbit-verify-") as folder:
         builds = _compile_all(Path(folder), out, program, selection, cc, cflags, options.io)
         about = {

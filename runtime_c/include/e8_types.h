@@ -48,6 +48,17 @@ typedef e8_s32 E8_MAY_ALIAS e8_mem_s32;
 #ifndef E8_KERNEL
 #    define E8_KERNEL static
 #endif
+
+/* A kernel that several calls share and that is compiled once, where the compiler can be told so. GCC would still
+ * copy it for constant arguments, but not at -Os, where it is best left to share what the calls have in common. */
+#if defined(__clang__) || (defined(__GNUC__) && defined(__OPTIMIZE_SIZE__))
+#    define E8_KERNEL_ONCE __attribute__((__noinline__)) static
+#elif defined(__GNUC__)
+#    define E8_KERNEL_ONCE __attribute__((__noinline__, __noclone__)) static
+#else
+#    define E8_KERNEL_ONCE static
+#endif
+
 #define E8_INLINE static inline
 
 /* At file scope; the name makes the message readable. (_Static_assert is not C99.) */

@@ -25,7 +25,7 @@ check: .venv/ready-check ## ruff, mypy and clang-format: change nothing, say wha
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
-	@find runtime_c targets -name '*.[ch]' | sort | xargs -r .venv/bin/clang-format --dry-run -Werror
+	@find examples runtime_c targets -name '*.[ch]' | sort | xargs -r .venv/bin/clang-format --dry-run -Werror
 
 .venv/ready-%: pyproject.toml tools/setup.sh
 	@tools/setup.sh $*

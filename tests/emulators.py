@@ -4,13 +4,26 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
-from eightbit import emulate, target, toolchain
+from eightbit import emulate, machine, target, toolchain
 
 VARIABLE = "EIGHTBIT_TARGETS"
 LEFT_OUT = "left out, its tools are missing: target"
+
+HOST = target.Target(
+    name="here",
+    summary="This machine, as an emulated target.",
+    isa=("ref",),
+    cc="gcc",
+    board="hosted",
+    run=("{elf}",),
+    machine=machine.name(Path(sys.executable).resolve()),
+    packages=("gcc", "an-emulator"),
+)
 
 
 def everything() -> bool:

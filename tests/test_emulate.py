@@ -7,7 +7,6 @@ own ones are in test_targets.py.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,18 +16,9 @@ import eightbit
 from eightbit import build as builds
 from eightbit import emulate, firmware, machine, on_target, resources, simulate, target, toolchain
 from eightbit.errors import BuildError
+from emulators import HOST
 from models import conv_relu, samples
 
-HOST = target.Target(
-    name="here",
-    summary="This machine, as an emulated target.",
-    isa=("ref",),
-    cc="gcc",
-    board="hosted",
-    run=("{elf}",),
-    machine=machine.name(Path(sys.executable).resolve()),
-    packages=("gcc", "an-emulator"),
-)
 LINES = 1 + 4 * 2 * 3 + 1  # begin, an output, its largest and the guards for each run of four vectors, end
 
 

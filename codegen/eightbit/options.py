@@ -16,7 +16,7 @@ OPTIMIZE = ("speed", "size")
 @dataclass(frozen=True)
 class Options:
     """`io`: inputs and outputs lie in the context's arena, or in buffers of the caller. `optimize`: for speed, or
-    for size (one copy of every kernel, the most general kernels of the target). Raises InputError for anything else.
+    for size (the most general kernels of the target, one copy of each). Raises InputError for anything else.
     """
 
     target: str = "generic"

@@ -206,13 +206,63 @@ def test_a_missing_context_is_a_status_and_no_crash(out: Path, tmp_path: Path) -
     run(tmp_path / "null")
 
 
-def test_a_runtime_of_another_version_does_not_compile(out: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    run("cp", "-r", out, copy)
-    types = copy / "e8_types.h"
-    types.write_text(types.read_text().replace("E8_RUNTIME_VERSION 1", "E8_RUNTIME_VERSION 9"))
-    done = subprocess.run(["gcc", "-c", copy / "every_thing.c", "-o", "/dev/null"], capture_output=True, check=False)
-    assert b"different versions of eightbit" in done.stderr
+def of_another_version(build: eightbit.Build, folder: Path) -> Path:
+    """The same files, as another version of eightbit would have written them."""
+    build.write(folder)
+    for path in folder.iterdir():
+        if path.suffix in {".c", ".h", ".inc"}:
+            path.write_text(path.read_text().replace("E8_RUNTIME_VERSION 100", "E8_RUNTIME_VERSION 200"))
+            path.write_text(path.read_text().replace("E8_RUNTIME_VERSION != 100", "E8_RUNTIME_VERSION != 200"))
+    return folder
+
+
+def refusal(folder: Path, source: Path) -> str:
+    """What the compiler says of a file that must not compile."""
+    done = subprocess.run(
+        ["gcc", "-I", folder, "-c", source, "-o", "/dev/null"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "from different versions of eightbit" in done.stderr, done.stderr
+    return done.stderr
+
+
+def test_one_file_of_another_version_does_not_compile(build: eightbit.Build, out: Path, tmp_path: Path) -> None:
+    other = of_another_version(build, tmp_path / "other")
+    run("gcc", *STRICT, "-c", other / "every_thing.c", "-o", "/dev/null")
+    code = [path.name for path in other.iterdir() if path.suffix in {".c", ".h", ".inc"}]
+    for stale in code:
+        mixed = tmp_path / stale.replace(".", "_")
+        run("cp", "-r", other, mixed)
+        run("cp", out / stale, mixed / stale)
+        main = tmp_path / "main.c"  # all that a program may be made of
+        main.write_text(
+            '#define EVERY_THING_SELFTEST\n#include "every_thing.c"\n#include "every_thing_selftest.c"\n'
+            '#include "every_thing_io.h"\n'
+        )
+        assert stale == "e8_types.h" or f"{stale} and e8_types.h" in refusal(mixed, main), stale
+
+
+def test_two_models_of_different_versions_do_not_meet_unnoticed(tmp_path: Path) -> None:
+    one = eightbit.compile(conv_relu(), samples(2, 5, 5), name="one").write(tmp_path / "one")
+    two = of_another_version(eightbit.compile(dense(), samples(4), name="two"), tmp_path / "two")
+    main = tmp_path / "main.c"
+    main.write_text('#include "one/one.h"\n#include "two/two.h"\n')  # in one file
+    assert "two.h and e8_types.h" in refusal(tmp_path, main)
+    for number, (first, second) in enumerate(((one, two), (two, one))):  # all in one folder
+        both = tmp_path / f"both{number}"
+        run("cp", "-r", first, both)
+        for path in second.glob("*.[chi]*"):
+            run("cp", path, both / path.name)
+        refusal(both, both / f"{first.name}.c")
+    objects = []
+    for folder in (one, two):  # each by itself: nothing is shared, and both work in one program
+        objects.append(folder / "model.o")
+        run("gcc", *STRICT, "-I", two, "-I", one, "-c", folder / f"{folder.name}.c", "-o", objects[-1])
+    main.write_text(
+        "int one_run(void *); int two_run(void *); int main(void) { return one_run(0) + two_run(0) != 2; }\n"
+    )
+    run("gcc", main, *objects, "-o", tmp_path / "both")
+    run(tmp_path / "both")
 
 
 def test_the_same_model_gives_the_same_bytes(build: eightbit.Build) -> None:

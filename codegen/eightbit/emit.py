@@ -23,6 +23,7 @@ from eightbit.schedule import Schedule
 from eightbit.select import Selection
 
 HEADERS = ("e8_types.h", "e8_math.h", "e8_rows.h")  # of the templates; others come with the kernels that include them
+INCLUDE_LINE = re.compile(r'^#include "[^"]*"\n', re.MULTILINE)
 INCLUDED = re.compile(r'^#include "(\w+\.h)"', re.MULTILINE)
 
 
@@ -59,7 +60,26 @@ def emit(program: Program, selection: Selection, steps: Schedule, layout: Layout
         "CMakeLists.txt": render("CMakeLists.txt.j2", context),
         "README.md": render("README.md.j2", context),
     }
-    return Emission(name, files | runtime_files(selection))
+    files |= runtime_files(selection)
+    return Emission(name, {file: versioned(file, text) for file, text in files.items()})
+
+
+def versioned(file: str, text: str) -> str:
+    """C that refuses to be compiled with the e8_types.h of another version: one stale file in a folder is enough.
+
+    The check stands after the last #include, or after the first comment: whoever includes that has e8_types.h.
+    """
+    if not file.endswith((".c", ".h", ".inc")) or file == "e8_types.h":
+        return text
+    includes = [found.end() for found in INCLUDE_LINE.finditer(text)]
+    at = includes[-1] if includes else text.index("*/\n", text.index("*/\n") + 1) + 3
+    version = runtime_version()
+    check = f"""
+#if E8_RUNTIME_VERSION != {version}
+#error "{file} and e8_types.h are from different versions of eightbit: keep all files of one build together"
+#endif
+"""
+    return text[:at] + check + text[at:]
 
 
 def render(template: str, context: Mapping[str, Any]) -> str:
@@ -96,7 +116,6 @@ def model_context(program: Program, selection: Selection, steps: Schedule, layou
         "name": name,
         "macro": name.upper(),
         "title": comment(program.name),
-        "runtime_version": runtime_version(),
         "compact": selection.compact,
         "kernel_files": sorted(set(used) - shared),
         "shared_files": sorted(shared),
@@ -115,6 +134,7 @@ def model_context(program: Program, selection: Selection, steps: Schedule, layou
     }
 
 
+@cache
 def runtime_version() -> str:
     """The value of E8_RUNTIME_VERSION in e8_types.h."""
     text = (resources.runtime() / "include" / "e8_types.h").read_text(encoding="utf-8")

@@ -11,6 +11,10 @@
 
 #include "dense_weights.inc"
 
+#if E8_RUNTIME_VERSION != 100
+#error "dense.c and e8_types.h are from different versions of eightbit: keep all files of one build together"
+#endif
+
 E8_STATIC_ASSERT(sizeof(dense_context) == DENSE_CONTEXT_BYTES * sizeof(e8_s8), dense_context_size);
 E8_STATIC_ASSERT(DENSE_ARENA_BYTES <= DENSE_CONTEXT_BYTES, dense_arena_fits);
 E8_STATIC_ASSERT(0 + DENSE_INPUT_SIZE <= DENSE_ACTIVATION_BYTES, dense_input_fits);

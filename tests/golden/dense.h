@@ -12,7 +12,7 @@
 #include "e8_types.h"
 
 #if E8_RUNTIME_VERSION != 100
-#error "dense.h and e8_types.h are from different versions of eightbit: keep the e8_*.h that came with dense.h"
+#error "dense.h and e8_types.h are from different versions of eightbit: keep all files of one build together"
 #endif
 
 #ifdef __cplusplus

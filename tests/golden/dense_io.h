@@ -6,6 +6,10 @@
 
 #include "dense.h"
 
+#if E8_RUNTIME_VERSION != 100
+#error "dense_io.h and e8_types.h are from different versions of eightbit: keep all files of one build together"
+#endif
+
 /* floor(value / scale + 1/2) + zero point, saturated */
 E8_INLINE e8_s8 dense_quantise(double value, double scale, e8_s16 zero_point)
 {

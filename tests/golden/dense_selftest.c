@@ -5,6 +5,10 @@
  * what it prints and ask `eightbit verify out/ --log board.txt` which call differs first. */
 #include "dense.h"
 
+#if E8_RUNTIME_VERSION != 100
+#error "dense_selftest.c and e8_types.h are from different versions of eightbit: keep all files of one build together"
+#endif
+
 #ifndef DENSE_SELFTEST
 typedef int dense_selftest_is_off;
 #else

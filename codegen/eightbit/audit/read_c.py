@@ -25,6 +25,7 @@ ADDRESS = re.compile(r"(\w+)\((?:const )?\w+ \*ctx\)\s*\{\s*return ctx->(?:arena
 NOTE = re.compile(r"/\* (\d+)\. (\w+): [^;]*?(?:, ([\d ]+) MAC)?; ([\w. ]+ -> [\w. ]+)\n")
 COPY = re.compile(r"for \(i = 0; i < (\w+)_SIZE; i\+\+\)\s*ctx->(\w+)\[i\] = ctx->(\w+)\[i\];")
 ACC_NOTE = re.compile(r"([-\d ]+) <= acc <= ([-\d ]+): (\d+) bits \*/\nE8_STATIC_ASSERT\(.*, (\w+)\);")
+VERSION = re.compile(r'^#if E8_RUNTIME_VERSION != (\d+)\n#error "[^"\n]*"\n#endif$', re.MULTILINE)
 DEFINE = re.compile(r"^#define (\w+) (.+)$", re.MULTILINE)
 LITERAL = re.compile(r"\(-2147483647 - 1\)|-?\d+u?")
 PLAIN = re.compile(r"\s*-?\d{1,10}(?:,\s*-?\d{1,10})*\s*")
@@ -100,7 +101,7 @@ def read_weights(text: str) -> Weights:
     rest = STRUCT.sub(" ", rest)
     for condition, name in ASSERTION.findall(rest):
         found.assertions[name] = condition
-    found.residue += " ".join(ASSERTION.sub(" ", rest).split())
+    found.residue += " ".join(VERSION.sub(" ", ASSERTION.sub(" ", rest)).split())
     return found
 
 
@@ -186,6 +187,11 @@ def addresses(text: str) -> dict[str, tuple[str, int]]:
 
 def macros(text: str) -> dict[str, str]:
     return {name: value.strip() for name, value in DEFINE.findall(code(text))}
+
+
+def versions(text: str) -> list[str]:
+    """The values of E8_RUNTIME_VERSION that a file does not refuse."""
+    return VERSION.findall(code(text))
 
 
 def leftover_numbers(text: str) -> set[str]:

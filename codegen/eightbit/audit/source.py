@@ -215,10 +215,17 @@ def _header(it: Source) -> None:
         it.ledger.equal(MACROS, where, f"{it.macro}_{name}", macros.get(f"{it.macro}_{name}"), value)
     found = re.search(r"typedef struct \{\s*(.*?)\s*\} \w+_context;", read_c.code(it.text(where)), re.DOTALL)
     it.ledger.equal(MACROS, where, "the context", found and " ".join(found[1].split()), context)
-    version = re.search(r"#if E8_RUNTIME_VERSION != (\d+)", it.text(where))
-    runtime = read_c.macros(it.text("e8_types.h")).get("E8_RUNTIME_VERSION")
-    it.ledger.equal(MACROS, where, "the runtime version", version and version[1], runtime)
+    _versions(it)
     _ports(it, macros)
+
+
+def _versions(it: Source) -> None:
+    """Every C file checks that it meets the e8_types.h of its own version."""
+    runtime = read_c.macros(it.text("e8_types.h")).get("E8_RUNTIME_VERSION")
+    included = sorted(path.name for path in it.folder.glob("e8_*.*") if path.name != "e8_types.h")
+    own = [f"{it.name}{end}" for end in (".h", ".c", "_io.h", "_weights.inc", "_selftest.c")]
+    for file in (*own, *included):
+        it.ledger.equal(MACROS, file, "the versions that it checks", read_c.versions(it.text(file)), [runtime])
 
 
 def _ports(it: Source, macros: Mapping[str, str]) -> None:

@@ -13,8 +13,10 @@ import onnx
 import pytest
 
 import eightbit
-from eightbit import kernels, select, target
+import real
+from eightbit import firmware, kernels, select, target
 from eightbit.kernels.kernel import Kernel
+from emulators import needs_tools
 from models import model, node, samples, weights
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror")
@@ -82,6 +84,21 @@ def test_the_bits_are_the_same(cc: str, level: str) -> None:
         assert made.files()[name] == build("speed").files()[name], name
 
 
+@pytest.mark.skipif(real.folder() is None, reason=f"{real.VARIABLE} is not set: the code of kws was not measured")
+def test_kws_takes_less_than_3_kib_of_code_on_a_cortex_m4(tmp_path: Path) -> None:
+    needs_tools("cortex-m4")
+    made = eightbit.compile(
+        real.path(real.TINY["kws"]), real.calibration(real.TINY["kws"]), name="net", optimize="size"
+    )
+    out, chip = made.write(tmp_path / "out"), target.load("cortex-m4")
+    model = firmware.compiled((*firmware.compiler(chip, ("-Os",)), "-I", out), out / "net.c", tmp_path / "net.o")
+    sections = subprocess.run(["arm-none-eabi-size", "-A", model], capture_output=True, text=True, check=True).stdout
+    code = sum(int(size) for size in re.findall(r"^\.text\S*\s+(\d+)", sections, re.MULTILINE))
+    undefined = subprocess.run(["arm-none-eabi-nm", "-u", model], capture_output=True, text=True, check=True).stdout
+    assert 1024 < code < 3072
+    assert undefined == ""  # no library function adds to it
+
+
 def test_a_compiler_without_attributes_gets_plain_kernels(out: Path) -> None:
     shown = subprocess.run(
         ["gcc", "-U__GNUC__", "-E", "-P", out / "net.c"], capture_output=True, text=True, check=True
@@ -91,10 +108,10 @@ def test_a_compiler_without_attributes_gets_plain_kernels(out: Path) -> None:
 
 
 def test_for_speed_the_first_folder_is_asked_first_and_for_size_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = kernels.of_isa
+    those = kernels.of_isa
 
     def of_isa(isa: str) -> dict[str, tuple[Kernel, ...]]:
-        return {"conv": (Kernel(op="conv", isa="quick", planar=True),)} if isa == "quick" else real(isa)
+        return {"conv": (Kernel(op="conv", isa="quick", planar=True),)} if isa == "quick" else those(isa)
 
     monkeypatch.setattr(select.kernels, "of_isa", of_isa)
     both = dataclasses.replace(target.load("generic"), isa=("quick", "ref"))

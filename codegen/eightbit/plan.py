@@ -17,6 +17,7 @@ from eightbit.program import Call, Program, Tensor
 from eightbit.schedule import Schedule
 from eightbit.select import Selection
 
+Lives = dict[str, Place]
 ALIGN = 8  # of scratch and of the context: the widest type there is
 
 
@@ -92,9 +93,6 @@ def plan_apart(program: Program, selection: Selection, steps: Schedule, gap: int
         places[name] = Place(offset, life.size, 0, len(steps.steps) + 1)
         offset += life.size + gap
     return _layout(program, selection, inner, places, offset, buffers)
-
-
-Lives = dict[str, Place]
 
 
 def _divide(program: Program, steps: Schedule, io: str) -> tuple[Buffers | None, Lives, Lives]:

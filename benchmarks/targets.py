@@ -88,19 +88,17 @@ def grid(cells: Sequence[Cell], hashes: Sequence[Cell], names: Sequence[str]) ->
     return rows
 
 
-def summary(cells: Sequence[Cell]) -> list[dict[str, str]]:
+def summary(cells: Sequence[Cell], hashes: Sequence[Cell]) -> list[dict[str, str]]:
     """The README's table: what ran, and what does not fit."""
-    rows = []
+    rows, by_target = [], {one["target"]: one["hash"] for one in hashes}
     for chip in dict.fromkeys(one["target"] for one in cells):
         mine = [one for one in cells if one["target"] == chip and not one["samples"]]
         ran = [one for one in mine if one["compared_bytes"]]
         bits = f"{sum(one['differing_bytes'] for one in ran):,} of {sum(one['compared_bytes'] for one in ran):,}"
         left = "; ".join(f"{one['network']}: {one['why']}" for one in mine if not one["compared_bytes"])
         networks = ", ".join(one["network"] for one in ran)
-        machine = mine[0]["machine"]
-        rows.append(
-            {"target": chip, "machine": machine, "ran": networks, "differing bytes": bits, "does not fit": left}
-        )
+        row = {"target": chip, "machine": mine[0]["machine"], f"self-test of {HASHED}": by_target.get(chip, "")}
+        rows.append(row | {"ran": networks, "differing bytes": bits, "does not fit": left})
     return rows
 
 
@@ -128,7 +126,7 @@ def main() -> int:
     slowest = ", ".join(f"{one['network']} on {one['target']} {one['seconds']} s" for one in slow)
     print(f"{time.perf_counter() - start:.0f} s; the slowest: {slowest}")
     if args.readme:
-        update_readme(table(summary(cells)), MARK)
+        update_readme(table(summary(cells, hashes)), MARK)
     if args.json:
         args.json.write_text(json.dumps({"cells": cells, "hashes": hashes}, indent=1))
     bad = [one for one in [*cells, *hashes] if one["status"] not in {"same", "too small"}]

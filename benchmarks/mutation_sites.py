@@ -17,6 +17,7 @@ from eightbit.select import select
 
 # Comments and preprocessor lines.
 IGNORED = re.compile(r"/\*.*?\*/|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.DOTALL | re.MULTILINE)
+MATH = ("e8_math.h", "e8_mulhi.h")
 INLINE = re.compile(r"^E8_INLINE [^(;]*?(\w+)\([^{]*\{.*?^\}", re.DOTALL | re.MULTILINE)
 OPERATORS = {
     "+": "-", "-": "+", "*": "+", "/": "*", "%": "/", "<": "<= >", "<=": "<", ">": ">= <", ">=": ">", "==": "!=",
@@ -38,8 +39,8 @@ LITERAL = re.compile(r"-?\d+|\(-2147483647 - 1\)")
 
 
 def kernel_sites(it: Subject) -> Iterator[Mutation]:
-    """Every wrong neighbour of every token of the kernels, e8_math.h and e8_rows.h."""
-    paths = sorted([*it.out.glob("e8_*.inc"), it.out / "e8_math.h", it.out / "e8_rows.h"])
+    """Every wrong neighbour of every token of the kernels, the arithmetic and e8_rows.h."""
+    paths = sorted([*it.out.glob("e8_*.inc"), *(it.out / name for name in MATH), it.out / "e8_rows.h"])
     texts = {path: path.read_text(encoding="utf-8") for path in paths}
     together = "".join(texts.values())
     for path, text in texts.items():

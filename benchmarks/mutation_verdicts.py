@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from mutation_sites import INLINE, changed
+from mutation_sites import INLINE, MATH, changed
 from mutation_subjects import (
     BLENDS,
     FOLDED,
@@ -215,7 +215,7 @@ def kernel_alone(it: Subject, mutation: Mutation, folder: Path, total: int) -> V
     rng = np.random.default_rng(22)
     with tempfile.TemporaryDirectory(prefix="alone-") as work:
         for call in it.program.calls:
-            if mutation.file == "e8_math.h" or mutation.file.startswith(f"e8_{call.op}_s8__"):
+            if mutation.file in MATH or mutation.file.startswith(f"e8_{call.op}_s8__"):
                 part = alone(it, call, Path(work))
                 shutil.copyfile(folder / mutation.file, part.out / mutation.file)
                 parts = [free_inputs(call, it.program, int(rng.integers(256)), rng) for _ in range(16)]
@@ -257,7 +257,7 @@ int main(void)
 def value_decides(mutation: Mutation, out: Path) -> bool:
     """Does the mutated function do one thing or another with the values it reads, as maximum and clamp do?"""
     kernel = (out / mutation.file).read_text(encoding="utf-8").find("\nE8_KERNEL")
-    return mutation.file == "e8_math.h" or (
+    return mutation.file in MATH or (
         mutation.at < kernel and re.match("e8_(?:maxpool|softmax)_", mutation.file) is not None
     )
 
@@ -281,19 +281,20 @@ def explained(it: Subject, mutation: Mutation, folder: Path, total: int) -> Verd
 
 
 def hooked(function: re.Match[str]) -> str:
-    """A function of e8_math.h that tells the observer its arguments first."""
+    """A function of the arithmetic that tells the observer its arguments first."""
     head, brace, body = function[0].partition("{")
     names = re.findall(r"(\w+)\s*[,)]", head)
     return head + brace + "".join(f" observe({name});" for name in names) + body
 
 
 def observed(it: Subject, out: Path, batch: Batch) -> str:
-    """Hashes of all bytes of memory after each call and of all operands of e8_math.h, and how many they are."""
+    """Hashes of all bytes of memory after each call and of all operands of the arithmetic, and how many they are."""
     with tempfile.TemporaryDirectory(prefix="observed-") as work:
         copy = Path(work) / "out"
         shutil.copytree(out, copy)
-        math = (copy / "e8_math.h").read_text(encoding="utf-8")
-        (copy / "e8_math.h").write_text(INLINE.sub(hooked, math), encoding="utf-8")
+        for name in MATH:
+            math = (copy / name).read_text(encoding="utf-8")
+            (copy / name).write_text(INLINE.sub(hooked, math), encoding="utf-8")
         driver = OBSERVER.replace("NAME", it.name).replace("MACRO", it.name.upper())
         (copy / "observer.c").write_text(driver, encoding="utf-8")
         command = ["gcc", "-std=c99", "-w", "-O2", "observer.c", "-o", "observer"]

@@ -89,6 +89,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
 def runtime_files(selection: Selection) -> dict[str, str]:
     """The kernels that the selection uses, as .inc since out/ has just two .c files, and every header they include."""
     runtime = resources.runtime()
+    include = runtime / "include"
     files = {
         inc_name(isa, file): (runtime / "kernels" / isa / f"{file}.c").read_text(encoding="utf-8")
         for isa, file in sorted({(k.isa, k.file) for k in selection.kernels.values()})
@@ -97,7 +98,9 @@ def runtime_files(selection: Selection) -> dict[str, str]:
     while needed:
         header = needed.pop()
         if header not in files:
-            files[header] = (runtime / "include" / header).read_text(encoding="utf-8")
+            narrow = include / "narrow" / header  # another definition of the same functions
+            path = include / header if selection.wide_multiply or not narrow.is_file() else narrow
+            files[header] = path.read_text(encoding="utf-8")
             needed += INCLUDED.findall(files[header])
     return files
 

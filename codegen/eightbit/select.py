@@ -19,9 +19,13 @@ from eightbit.target import Target
 
 @dataclass(frozen=True)
 class Selection:
-    """The kernel of every call that has code, by call name. `compact`: compiled once, if several calls use it."""
+    """The kernel of every call that has code, by call name.
+
+    `wide_multiply`: they multiply 32 by 32 bits to 64. `compact`: compiled once, if several calls use it.
+    """
 
     kernels: Mapping[str, Kernel]
+    wide_multiply: bool
     compact: bool = False
 
     def text(self) -> str:
@@ -33,7 +37,7 @@ def select(program: Program, target: Target, optimize: str = "speed") -> Selecti
     compact = optimize == "size"
     folders = target.isa[::-1] if compact else target.isa
     chosen = {call.name: _choose(program, call, folders) for call in program.calls if ops.get(call.op).has_code}
-    return Selection(chosen, compact)
+    return Selection(chosen, target.wide_multiply, compact)
 
 
 def _choose(program: Program, call: Call, folders: tuple[str, ...]) -> Kernel:

@@ -18,6 +18,8 @@ from eightbit.errors import InputError, reason
 class Target:
     """`isa`: kernel folders from most special to `ref`. Memories in bytes; None: a core has no limit of its own.
 
+    `wide_multiply`: the core multiplies 32 by 32 bits to 64. Without, kernels do it by products of 16 bits.
+
     The rest says how `eightbit verify --target` builds and runs programs; a target without `board` is not emulated.
     `cflags` and `ldflags` hold what the architecture needs: optimisation, language and warnings come from the command.
     `{elf}`, `{board}` (its folder) and `{link}` (its linker script, rendered) stand in `ldflags` and `run`.
@@ -26,6 +28,7 @@ class Target:
     name: str
     summary: str
     isa: tuple[str, ...]
+    wide_multiply: bool = True
     ram_bytes: int | None = None
     flash_bytes: int | None = None
     cc: str = ""
@@ -56,6 +59,7 @@ class Target:
 COUNTS = ("", "plugin", "simavr", "mspdebug")
 STANDARDS = ("c99", "gnu99")
 LISTS: dict[Any, type] = {tuple[str, ...]: str, tuple[int, ...]: int}
+PLAIN = {"summary", "isa", "wide_multiply", "ram_bytes", "flash_bytes", "ci"}  # of targets that are not
 EMULATED = ("cc", "board", "run", "machine", "packages")  # keys that go together
 
 
@@ -101,7 +105,7 @@ def read(path: Path) -> Target:
 def _finding(found: Target, table: Mapping[str, Any]) -> str:
     """What is wrong with values that have the right types."""
     missing = [key for key in EMULATED if key not in table]
-    if missing and set(table) - {"summary", "isa", "ram_bytes", "flash_bytes", "ci"}:
+    if missing and set(table) - PLAIN:
         return f"a target that is emulated needs {', '.join(missing)} too"
     choices: dict[str, Sequence[str]] = {"std": STANDARDS, "count": COUNTS}
     if found.emulated:

@@ -5,13 +5,8 @@
 #ifndef E8_MATH_H
 #define E8_MATH_H
 
+#include "e8_mulhi.h"
 #include "e8_types.h"
-
-/* floor(a * b / 2^32) for any a and b: in [-2^30, 2^30]. */
-E8_INLINE e8_s32 e8_mulhi_s32(e8_s32 a, e8_s32 b)
-{
-    return (e8_s32)(((e8_s64)a * b) >> 32);
-}
 
 /* v clamped to [lo, hi], lo <= hi: two steps, which compilers make vectors of. */
 E8_INLINE e8_s32 e8_clamp_s32(e8_s32 v, e8_s32 lo, e8_s32 hi)

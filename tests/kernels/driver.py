@@ -51,6 +51,9 @@ def all_kernels_text() -> str:
     return "\n".join([*lines, "    }", "}", ""])
 
 
+NARROW = ("-include", str(RUNTIME / "include" / "narrow" / "e8_mulhi.h"))  # the arithmetic of narrow multiplications
+
+
 def build(folder: Path, compiler: str, *flags: str) -> Path:
     """The driver, compiled with all kernels in one translation unit."""
     folder.mkdir(parents=True, exist_ok=True)

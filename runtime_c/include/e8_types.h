@@ -61,6 +61,33 @@ typedef e8_s32 E8_MAY_ALIAS e8_mem_s32;
 
 #define E8_INLINE static inline
 
+/* Functions of a few instructions that are inlined even for size; and functions that are not inlined, so that
+ * their loops have all registers. */
+#if defined(__GNUC__) || defined(__clang__)
+#    define E8_WITHIN static inline __attribute__((__always_inline__))
+#    define E8_APART static __attribute__((__noinline__))
+#else
+#    define E8_WITHIN static inline
+#    define E8_APART static
+#endif
+
+/* Before a loop: that many steps at once. A wish, where the compiler knows how to take it. */
+#define E8_PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+#    define E8_UNROLL(n) E8_PRAGMA(clang loop unroll_count(n))
+#elif defined(__GNUC__) && __GNUC__ >= 8
+#    define E8_UNROLL(n) E8_PRAGMA(GCC unroll n)
+#else
+#    define E8_UNROLL(n)
+#endif
+
+/* 1 where the compiler was told to make code small. */
+#ifdef __OPTIMIZE_SIZE__
+#    define E8_FOR_SIZE 1
+#else
+#    define E8_FOR_SIZE 0
+#endif
+
 /* At file scope; the name makes the message readable. (_Static_assert is not C99.) */
 #define E8_STATIC_ASSERT(condition, name) typedef char e8_assert_##name[(condition) ? 1 : -1]
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from eightbit.audit.model import Ledger, Place, Plan, Program
+from eightbit.audit.stored import scratch
 
 PLACES, BYTES = "places and views", "bytes of the arena, step by step"
 
@@ -66,7 +67,8 @@ def _steps(program: Program, plan: Plan, ledger: Ledger) -> None:
         ledger.equal(PLACES, where, "its tensors", (step.inputs, step.output), (call.inputs, call.name))
         fits = step.kernel.startswith(f"e8_{call.op}_s8") and "__" in step.kernel
         ledger.expect(PLACES, where, fits, f"{step.kernel} is no kernel of {call.op}")
-        ledger.equal(PLACES, where, "its scratch and state", (step.scratch, step.state), (0, 0))  # no kernel needs any
+        needed = (scratch(step.kernel, call), 0)  # no kernel keeps a state
+        ledger.equal(PLACES, where, "its scratch and state", (step.scratch, step.state), needed)
 
 
 def _bytes(plan: Plan, homes: dict[str, Place], ledger: Ledger) -> None:

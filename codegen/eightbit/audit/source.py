@@ -19,7 +19,7 @@ from eightbit.audit.model import Call, Ledger, Plan, Port, Program
 from eightbit.audit.read import text_of
 from eightbit.audit.stored import stored
 
-ELEMENTS = {"int8": "e8_s8", "int16": "e8_s16", "int32": "e8_s32", "uint32": "e8_u32"}
+ELEMENTS = {"int8": "e8_s8", "uint8": "e8_u8", "int16": "e8_s16", "int32": "e8_s32", "uint32": "e8_u32"}
 CONSTANTS, PARAMS, LAUNCHES, MACROS = "constants in C", "parameters in C", "launches in C", "macros and assertions"
 
 

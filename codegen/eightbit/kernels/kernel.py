@@ -41,8 +41,8 @@ class Kernel:
     planar: bool = False  # reads inputs stored as planes (CHW)
     flat: bool = False  # needs its whole input, contiguous
     unit: int = 1  # rows that a launch must be a multiple of
-    write: str = "pixel"  # or "tile" of pixels: what is written before the next input is read
-    reread: bool = False  # reads a pixel's inputs again after writing a channel of it
+    write: str = "pixel"  # what is written before the next input is read: a "pixel", or a "tile N" of N pixels
+    reread: bool = False  # reads the inputs of a pixel, or tile, again after writing a channel of it
     scratch: Callable[[Call], int] = lambda call: 0
     state: Callable[[Call], int] = lambda call: 0
 

@@ -35,6 +35,6 @@ KERNEL = Kernel(
     accepts=accepts,
     pack=pack,
     planar=True,
-    write="tile",
+    write="tile 4",
     reread=True,
 )

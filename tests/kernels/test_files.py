@@ -60,7 +60,7 @@ def test_a_kernel_leaks_no_name_into_the_file_that_includes_it(source: Path) -> 
     text = source.read_text()
     assert "#define" not in text
     own = facts(source).symbol
-    defined = re.findall(r"^(?:E8_INLINE|E8_KERNEL|static)[^;(]*?(\w+)\(", text, re.MULTILINE)
+    defined = re.findall(r"^(?:E8_INLINE|E8_WITHIN|E8_APART|E8_KERNEL|static)[^;(]*?(\w+)\(", text, re.MULTILINE)
     assert defined, "no function found"
     assert [name for name in defined if name != own and not name.startswith(f"{own}_")] == []
     constants = re.findall(r"enum \{ (\w+)", text)

@@ -9,7 +9,7 @@
 #include "e8_math.h"
 #include "e8_types.h"
 
-/* `bias` is less what zero points add to a sum, so that no loop subtracts them. */
+/* What zero points add to a sum is taken out of `bias` already, so that no loop subtracts them. */
 
 /* conv, fc: weights as w + 128, in the order in which the tile reads them. */
 typedef struct {

@@ -2,9 +2,9 @@
 """The facts `write` and `reread` are true: a kernel makes the right bits where its output ends as near below its input
 as these facts allow.
 
-A unit of output is what is written before more is read: a pixel, or a tile of several. A whole output that lies
-D elements below its input is safe if no unit ends behind the first element that the next unit or a later one still
-reads; where a kernel reads again what belongs to a unit that it has begun to write, that unit counts too.
+An output that lies D elements below its input is safe if no pixel ends behind the first element that a later pixel
+still reads. Where a kernel reads the inputs of a pixel, or of a tile of several, again while it writes them, the first
+element that the tile reads counts too; tiles begin anywhere, for launches take any rows.
 """
 
 from __future__ import annotations
@@ -71,16 +71,15 @@ def first_reads(case: Case) -> NDArray[np.int64]:
 def distance(kernel: Kernel, case: Case) -> int:
     """D: how far below the input the output must begin."""
     reads, channels = first_reads(case), case.output.shape[2]
-    unit = 1 if kernel.write == "pixel" else int(kernel.write.removeprefix("tile "))
+    tile = 1 if kernel.write == "pixel" else int(kernel.write.removeprefix("tile "))
     lowest = np.append(np.minimum.accumulate(reads[::-1])[::-1], case.inputs[0].size)  # by this pixel or a later one
-    starts = np.arange(0, len(reads), unit)
-    ends = np.minimum(starts + unit, len(reads))
-    needed = lowest[starts if kernel.reread else ends]
+    ends = np.arange(1, len(reads) + 1)
+    needed = lowest[np.maximum(ends - tile, 0) if kernel.reread else ends]
     return int((ends * channels - needed).max())
 
 
 def run_in_place(library: ctypes.CDLL, source: Path, case: Case, below: int) -> Int8:
-    """The output [1, H, W, C] of all rows at once, in a buffer that it shares with its input."""
+    """The output [1, H, W, C], in a buffer that it shares with its input, by launches of 1, 2, 3, ... rows."""
     kernel, (x,) = facts(source), case.arrays
     before = max(below, 0)
     memory = np.full(before + max(x.size, case.output.size - below), 85, np.int8)
@@ -93,10 +92,12 @@ def run_in_place(library: ctypes.CDLL, source: Path, case: Case, below: int) -> 
     streams = [np.ascontiguousarray(stream) for stream in kernel.pack(case.call).values()]
     pointers = (ctypes.c_void_p * max(1, len(streams)))(*(stream.ctypes.data for stream in streams))
     scratch = (ctypes.c_int64 * (kernel.scratch(case.call) // 8 + 1))()
-    launch = Launch(ctypes.pointer(views[0]), ctypes.pointer(views[1]), 0, case.output.shape[0],
-                    ctypes.addressof(scratch), None)  # fmt: skip
-    number = kernel_files().index(source)
-    library.run_kernel(number, params_bytes(case.call.params), pointers, ctypes.byref(launch))
+    launch = Launch(ctypes.pointer(views[0]), ctypes.pointer(views[1]), 0, 0, ctypes.addressof(scratch), None)
+    number, params, rows = kernel_files().index(source), params_bytes(case.call.params), case.output.shape[0]
+    while launch.y < rows:
+        launch.n = min(launch.n + 1, rows - launch.y)
+        library.run_kernel(number, params, pointers, ctypes.byref(launch))
+        launch.y += launch.n
     return memory[out_at : out_at + case.output.size].reshape(1, *case.output.shape)
 
 

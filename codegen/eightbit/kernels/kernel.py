@@ -41,7 +41,7 @@ class Kernel:
     planar: bool = False  # reads inputs stored as planes (CHW)
     flat: bool = False  # needs its whole input, contiguous
     unit: int = 1  # rows that a launch must be a multiple of
-    write: str = "pixel"  # what is written before the next input is read: a "pixel", or a "tile N" of N pixels
+    write: str = "pixel"  # what is written before the next input is read: a "pixel", or "tile N": up to N pixels
     reread: bool = False  # reads the inputs of a pixel, or tile, again after writing a channel of it
     scratch: Callable[[Call], int] = lambda call: 0
     state: Callable[[Call], int] = lambda call: 0

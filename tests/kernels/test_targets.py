@@ -15,13 +15,14 @@ import wide
 from eightbit import emulate, firmware, machine, ops, resources, target
 from emulators import emulated, needs_tools
 from kernels import on_board
-from kernels.driver import RUNTIME, Job, kernel_files
+from kernels.driver import NARROW, RUNTIME, Job, kernel_files
 from kernels.on_board import Limits
 from kernels.test_kernels import draw
 
 HERE = Path(__file__).parent
 FOLDERS = sorted({path.parent.name for path in kernel_files()})
-PORTABLE = ("ref", "lanes")  # folders of plain C99 run on every target, whether or not it would choose them
+PLAIN = ("ref", "lanes", "tiles", "pairs")  # folders of plain C99
+PORTABLE = ("ref", "lanes")  # those that run on every target, whether or not it would choose them
 PLACES = [(name, isa) for name in emulated() for isa in FOLDERS if isa in (*PORTABLE, *target.load(name).isa)]
 CASES, CASES_OF_SMALL = 32, 8  # per kernel
 HOST = replace(target.load("x86-64"), machine=machine.name(Path(sys.executable).resolve()))
@@ -55,7 +56,8 @@ def program(work: Path, chip: target.Target, jobs: list[Job]) -> Path:
 
 def built(work: Path, chip: target.Target, cases: str, include: Path = RUNTIME / "include") -> Path:
     (work / "cases.inc").write_text(cases)
-    command = (*firmware.compiler(chip, LEVEL), "-I", include, "-I", work, "-I", resources.boards())
+    narrow = () if chip.wide_multiply else NARROW
+    command = (*firmware.compiler(chip, LEVEL), *narrow, "-I", include, "-I", work, "-I", resources.boards())
     main = firmware.compiled(command, HERE / "board.c", work / "main.o")
     return firmware.program_file(work, chip, [main, *firmware.board_objects(work, chip, LEVEL)])
 
@@ -84,7 +86,8 @@ def test_every_kernel_makes_the_bits_of_its_operator_and_touches_no_other_byte(
 def test_every_kernel_makes_the_bits_of_its_operator_where_the_smallest_type_has_16_bits(
     seed: int, tmp_path: Path
 ) -> None:
-    jobs = [job for source in kernel_files() if source.parent.name in PORTABLE for job in draw(source, seed, CASES)]
+    sources = [path for path in kernel_files() if path.parent.name in PLAIN]
+    jobs = [job for source in sources for job in draw(source, seed, CASES)]
     include = wide.headers(tmp_path / "headers")
     for group in on_board.programs(jobs, Limits()):
         (tmp_path / "cases.inc").write_text(on_board.cases_inc(group))

@@ -6,27 +6,22 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 
 import eightbit
 import real
 from eightbit import build as builds
-from eightbit import ctext, emulate, firmware, resources, simulate, target
-from emulators import HOST, needs_tools
+from eightbit import emulate, firmware, simulate, target
+from emulators import HOST
 from models import conv_relu, dense, samples
+from own_firmware import PRINTING, chip, firmware_of
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "two_models"
 DIGITS = EXAMPLE.parent / "digits"
-PRINTING = """
-static void put_number(long n) { if (n > 9) put_number(n / 10); e8_board_put((char)('0' + n % 10)); }
-static void put(char name, long n) { e8_board_put(name); put_number(n); e8_board_put('\\n'); }
-"""
 # In turn, over and over: as often as there are vectors. APART gives each its own memory, to compare sizes.
 IN_TURN = (
     """
@@ -99,40 +94,8 @@ int main(void)
 )
 
 
-def chip(name: str) -> target.Target:
-    if name == "host":
-        return HOST
-    needs_tools(name)
-    return target.load(name)
-
-
 def tool(on: target.Target, name: str) -> str:
     return on.cc.replace("gcc", name)
-
-
-def firmware_of(
-    work: Path,
-    on: target.Target,
-    folders: Sequence[Path],
-    main: str,
-    vectors: Mapping[str, NDArray[np.int8]],
-    more: Sequence[Path] = (),
-    cflags: Sequence[str] = ("-O2",),
-) -> Path:
-    """A program of the models in `folders`, each in a folder of its name, a main() and other files."""
-    work.mkdir()
-    arrays = [ctext.array(name, values.reshape(-1)) for name, values in vectors.items()]
-    count = len(next(iter(vectors.values())))
-    (work / "vectors.inc").write_text("\n".join([f"#define VECTORS {count}", *arrays, ""]))
-    (work / "main.c").write_text(main)
-    base = firmware.compiler(on, cflags)
-    objects = firmware.board_objects(work, on, ("-O2",))
-    for folder in folders:
-        objects.append(firmware.compiled((*base, "-I", folder), folder / f"{folder.name}.c", work / f"{folder.name}.o"))
-    both = [word for folder in (*folders, work, resources.boards(), EXAMPLE) for word in ("-I", folder)]
-    for source in (work / "main.c", *more):
-        objects.append(firmware.compiled((*base, *both), source, work / f"own_{source.stem}.o"))
-    return firmware.program_file(work, on, objects)
 
 
 def symbols(on: target.Target, program: Path) -> dict[str, tuple[str, int]]:
@@ -205,7 +168,9 @@ def test_the_example_reads_digits_and_leaves_blank_sheets_alone(name: str, tmp_p
     images = [builds.batch(build.program, {"image": x})[build.program.inputs[0].tensor] for build in (ink, digits)]
     assert (images[0] == images[1]).all()  # the two mean the same by a pixel
     pixels = images[0].reshape(len(x), 64)
-    elf = firmware_of(tmp_path / "firmware", on, folders, READER, {"images": pixels}, [EXAMPLE / "reader.c"])
+    elf = firmware_of(
+        tmp_path / "firmware", on, folders, READER, {"images": pixels}, [EXAMPLE / "reader.c"], include=EXAMPLE
+    )
     printed = emulate.run(on, elf).split()
 
     inks = ink.simulate({"image": x})["ink"].reshape(-1).tolist()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from eightbit import emulate, machine, target, toolchain
+from eightbit import emulate, instructions, machine, target, toolchain
 
 VARIABLE = "EIGHTBIT_TARGETS"
 LEFT_OUT = "left out, its tools are missing: target"
@@ -36,10 +36,12 @@ def emulated() -> list[str]:
     return [name for name in target.names() if target.load(name).emulated and target.load(name).ci]
 
 
-def needs_tools(name: str) -> None:
+def needs_tools(name: str, *, bench: bool = False) -> None:
     """Leave a test out where a program of the target is missing, saying which package brings it."""
     try:
         emulate.need_tools(target.load(name))
+        if bench and target.load(name).machine in instructions.RULES:
+            instructions.disassembler(target.load(name))
     except toolchain.MissingToolError as error:
         if everything():
             raise

@@ -18,9 +18,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from eightbit import cli, console, lower, ops, pipeline, resources, target
+from emulators import needs_tools
 from models import dense, model, node, one, samples
 
-COMMANDS = ("audit", "compile", "verify", "evaluate", "export", "targets", "ops")
+COMMANDS = ("audit", "bench", "compile", "verify", "evaluate", "export", "targets", "ops")
 SIZES = (
     "activation_bytes scratch_bytes state_bytes control_bytes arena_bytes arena_bound_bytes io_bytes weight_bytes macs"
     " macs_model".split()
@@ -417,6 +418,49 @@ def test_a_tampered_program_is_refused_with_the_reason(out: Path, old: str, new:
         assert told in error["why"]
         assert error["where"].startswith(str(out / "program.txt"))
     assert not (out / "again").exists()
+
+
+# --- bench ---------------------------------------------------------------------------------------------------
+
+COSTS = (
+    "target instructions code_bytes weight_bytes arena_bytes ram_bytes stack_bytes layers "
+    "compiler flags emulator machine"
+)
+
+
+def test_bench_times_the_host_and_tells_every_size(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
+    document = answer("bench", folder / "out", "--cflags", "-O1")
+    assert set(COSTS.split()) <= set(document)
+    assert (document["instructions"], document["flags"], document["emulator"]) == (None, ["-O1"], "")
+    assert document["code_bytes"] == sum(document["functions"].values()) + sum(document["library"].values())
+    assert {path.name: path.read_bytes() for path in (folder / "out").iterdir()} == before
+    text = run("bench", folder / "out").stdout
+    assert all(
+        word in text for word in ("median", "fc_1", "e8_fc_s8__ref", "dense_run", f"{document['weight_bytes']:,}")
+    )
+
+
+def test_bench_counts_on_a_target_and_says_that_cycles_are_estimated(folder: Path) -> None:
+    needs_tools("cortex-m4", bench=True)
+    document = answer("bench", folder / "out", "--target", "cortex-m4", "--samples", folder / "samples.npz")
+    assert set(COSTS.split()) <= set(document)
+    assert (document["target"], document["machine"]) == ("cortex-m4", "ARM")
+    counted = sum(layer["instructions"] for layer in document["layers"]) + document["around_instructions"]
+    assert counted == document["instructions"] > 0
+    text = run("bench", folder / "out", "--target", "cortex-m4", "--samples", folder / "samples.npz").stdout
+    assert f"{document['instructions']:,} instructions" in text
+    assert f"about {document['cycles_estimate']:,} cycles" in text
+    assert "an estimate, not a measurement" in text
+    assert all(layer["call"] in text for layer in document["layers"])
+
+
+def test_bench_says_what_it_cannot_measure(folder: Path) -> None:
+    assert "cannot be measured" in refused("bench", folder / "out", "--target", "generic")["what"]
+    assert "no target" in refused("bench", folder / "out", "--target", "pdp-11")["what"]
+    assert refused("bench", folder / "out", "--target", "cortex-m4", "--cc", "gcc")["where"] == "--target, --cc"
+    assert refused("bench", folder / "out", "--cc", "no-such-cc")["hint"].startswith("apt install no-such-cc")
+    assert "not a build" in refused("bench", folder)["what"]
 
 
 # --- evaluate, export, lists ---------------------------------------------------------------------------------

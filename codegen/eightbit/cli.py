@@ -16,11 +16,26 @@ from rich.markup import escape
 from rich.table import Table
 
 from eightbit import audit as auditor
-from eightbit import board_log, input_ranges, load, lower, metrics, on_target, ops, pipeline, samples, target, toolchain
+from eightbit import (
+    bench_text,
+    board_log,
+    input_ranges,
+    load,
+    lower,
+    metrics,
+    on_target,
+    ops,
+    pipeline,
+    samples,
+    target,
+    toolchain,
+)
 from eightbit import build as builds
 from eightbit import export as exporter
+from eightbit.bench import BenchResult
 from eightbit.console import LOG, OUT, command, show
 from eightbit.errors import InputError
+from eightbit.host_bench import HostResult
 from eightbit.options import IO, OPTIMIZE, Options
 from eightbit.recipe import Recipe
 
@@ -165,6 +180,37 @@ def _verify_all(folder: Path, sample_file: Path | None, layers: bool, flags: Seq
             table.add_row(row.target, row.machine, row.status, counts, escape(row.why))
         OUT.print(table)
     return 0 if all(row.ok for row in rows) else 1
+
+
+@main.command("bench")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--samples", "sample_file", type=click.Path(path_type=Path), help="Run the first. [default: noise]")
+@click.option("--target", "target_name", help="Count in this target's emulator. [default: time it on the host]")
+@click.option("--cc", help="Host C compiler. [default: gcc]")
+@click.option("--cflags", help=f"Optimisation flags. [default: {' '.join(toolchain.DEFAULT_FLAGS)}]")
+@command
+def bench_command(
+    folder: Path,
+    sample_file: Path | None,
+    target_name: str | None,
+    cc: str | None,
+    cflags: str | None,
+    as_json: bool,
+) -> int:
+    """Measure a build. Instructions of each call (on the host: time), flash, RAM and stack."""
+    flags = toolchain.DEFAULT_FLAGS if cflags is None else tuple(cflags.split())
+    if target_name is not None:
+        _alone("--target", {"--cc": cc})
+    with LOG.status("running"):
+        if target_name is None:
+            result: BenchResult | HostResult = on_target.bench_on_host(folder, sample_file, cc or "gcc", flags)
+        else:
+            result = on_target.bench_on(folder, target_name, sample_file, flags)
+    if as_json:
+        click.echo(json.dumps(result.json()))
+    else:
+        bench_text.show(result.json())
+    return 0
 
 
 @main.command("evaluate")

@@ -51,7 +51,7 @@ def verify(
             memory = simulate.memory(program, {name: x[start : start + batch] for name, x in inputs.items()})
             vectors = np.concatenate([memory[port.tensor] for port in program.inputs], axis=1)
             text = run(target, firmware.link(kit, vectors), timeout)
-            printed = protocol.parse(text, _script(program, kit.context["name"], len(vectors), traced))
+            printed = protocol.parse(text, script(program, kit.context["name"], len(vectors), traced))
             found = compare(target.name, program, order, memory, printed.made, start)
             best = np.stack([memory[port.tensor].argmax(axis=1) for port in program.outputs], axis=1)
             results.append((found, int((printed.argmax != best[:, None, :]).sum()), printed))
@@ -94,14 +94,15 @@ def need_tools(target: Target) -> None:
         raise toolchain.MissingToolError(tool, f"target {target.name}", target.packages)
 
 
-def _script(program: Program, name: str, count: int, traced: bool) -> protocol.Script:
+def script(program: Program, name: str, count: int, traced: bool, painted: bool = False) -> protocol.Script:
+    """What a firmware of `count` vectors must print."""
     calls = coded_calls(program)
     rows = []
     for number, call in enumerate(calls, start=1):
         height, width, channels = program.tensors[call.output].shape
         rows += [(number, row, width * channels) for row in range(height)]
     outputs = tuple(program.tensors[port.tensor].size for port in program.outputs)
-    return protocol.Script(name, len(calls), count, tuple(rows) if traced else (), outputs)
+    return protocol.Script(name, len(calls), count, tuple(rows) if traced else (), outputs, painted)
 
 
 def run(target: Target, elf: Path, timeout: float = TIMEOUT) -> str:

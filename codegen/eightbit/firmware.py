@@ -35,12 +35,22 @@ class Kit:
 
 
 def prepare(
-    work: Path, source: Path, program: Program, target: Target, cflags: Sequence[str], traced: bool, options: Options
+    work: Path,
+    source: Path,
+    program: Program,
+    target: Target,
+    cflags: Sequence[str],
+    traced: bool,
+    options: Options,
+    reports: Sequence[str] = (),
 ) -> Kit:
-    """Compile the model in folder `source` and the board's files; `traced`: every row is printed too."""
+    """Compile the model in folder `source` and the board's files; `traced`: every row is printed too.
+
+    `reports`: flags that let the compiler tell more of the model and change nothing of its code.
+    """
     (work / "verify_trace.h").write_text(emit.render("verify_trace.h.j2", {"trace": traced}), encoding="utf-8")
     hook = ("-include", work / "verify_trace.h") if traced else ()
-    return _kit(work, source, _context(program, target, options), target, cflags, hook)
+    return _kit(work, source, model_context(program, target, options), target, cflags, (*hook, *reports))
 
 
 def _kit(
@@ -78,7 +88,7 @@ def board_objects(work: Path, target: Target, cflags: Sequence[str]) -> list[Pat
     return [compiled(command, path, work / f"board_{path.name}.o") for path in sources]
 
 
-def _context(program: Program, target: Target, options: Options) -> dict[str, Any]:
+def model_context(program: Program, target: Target, options: Options) -> dict[str, Any]:
     """The names of the model's functions do not depend on where its tensors lie."""
     selection = select(program, target, options.optimize)
     steps = schedule(program, selection)
@@ -88,10 +98,10 @@ def _context(program: Program, target: Target, options: Options) -> dict[str, An
     return context | hashes | {"input_total": total, "call_count": len(coded_calls(program))}
 
 
-def link(kit: Kit, values: Int8) -> Path:
-    """The program that runs the vectors `values` [n, bytes]."""
+def link(kit: Kit, values: Int8, painted: int = 0) -> Path:
+    """The program that runs the vectors `values` [n, bytes] and says which of `painted` bytes of stack a run used."""
     (kit.work / "vectors.inc").write_text(ctext.array("vectors", values) + "\n", encoding="utf-8")
-    main = _main(kit, "firmware.c.j2", {"vectors": len(values)})
+    main = _main(kit, "firmware.c.j2", {"vectors": len(values), "painted": painted})
     return program_file(kit.work, kit.target, [main, *kit.objects])
 
 
@@ -99,7 +109,7 @@ def selftest(
     work: Path, source: Path, program: Program, target: Target, cflags: Sequence[str], options: Options
 ) -> Path:
     """The program that runs the self-test of a build, as a user's firmware would."""
-    context = _context(program, target, options)
+    context = model_context(program, target, options)
     name = context["name"]
     define = f"-D{name.upper()}_SELFTEST"
     kit = _kit(work, source, context, target, cflags, (define,))

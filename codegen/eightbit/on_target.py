@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verify a build on targets that it may not have been made for: emitted for them, built, emulated, compared."""
+"""Verify or measure a build on targets that it may not have been made for: emitted for them, built, emulated."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from eightbit import bench, emulate, host_bench, machine, pipeline, samples, target, toolchain, vectors, verify
 from eightbit import build as builds
-from eightbit import emulate, pipeline, samples, target, toolchain, vectors, verify
+from eightbit.bench import BenchResult
 from eightbit.board_log import LogResult
 from eightbit.compare import VerifyResult
 from eightbit.errors import BudgetError, BuildError, InputError
+from eightbit.host_bench import HostResult
 from eightbit.options import Options
 from eightbit.program import Program
 
@@ -61,6 +63,38 @@ def selftest_on(out: str | Path, target_name: str) -> LogResult:
     program, options = builds.open_folder(out)
     with _folder_for(Path(out), program, options, chosen) as folder:
         return emulate.selftest(folder, program, chosen, options=options)
+
+
+def bench_on(
+    out: str | Path,
+    target_name: str,
+    x: samples.Source | None = None,
+    cflags: Sequence[str] = toolchain.DEFAULT_FLAGS,
+) -> BenchResult:
+    """Measure the program of folder `out` on an emulated target, on the first sample or on noise."""
+    chosen = _runnable(target_name)
+    if not chosen.emulated or chosen.machine == machine.WASM:
+        raise InputError(
+            f"programs for {chosen.name} cannot be measured",
+            where="--target",
+            why="sizes and instructions are read from ELF files" if chosen.emulated else "it is no one processor",
+            hint="leave out --target to time the build on this machine",
+        )
+    program, options = builds.open_folder(out)
+    with _folder_for(Path(out), program, options, chosen) as folder:
+        return bench.bench(folder, program, chosen, builds.batch(program, x, 1), cflags, options)
+
+
+def bench_on_host(
+    out: str | Path,
+    x: samples.Source | None = None,
+    cc: str = "gcc",
+    cflags: Sequence[str] = toolchain.DEFAULT_FLAGS,
+) -> HostResult:
+    """Time folder `out` on this machine as it lies there, on the first sample or on noise."""
+    program, options = builds.open_folder(out)
+    chosen = target.load(options.target)
+    return host_bench.bench(Path(out), program, chosen, builds.batch(program, x, 1), cc, cflags, options)
 
 
 def _runnable(name: str) -> target.Target:

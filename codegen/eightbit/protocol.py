@@ -3,7 +3,8 @@
 
 Every line is known beforehand but for its bytes, so that a missing, cut or altered line is always found:
 `e8 begin MODEL CALLS VECTORS`, then for each vector and run `r V R CALL ROW HEX`, `o V R PORT HEX` and `a V R PORT
-ARGMAX`, `g V R INTACT`, and `e8 end CHECKSUM` over all characters before.
+ARGMAX`, `g V R INTACT`, and `e8 end CHECKSUM` over all characters before. A firmware that paints its stack says
+before its guards how much of it a run used: `s V R BYTES`.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ SHOWN = 60  # characters of a wrong line in a message
 
 @dataclass(frozen=True)
 class Script:
-    """What must be printed. `rows`: call number, row and bytes of each traced row; `outputs`: bytes by port."""
+    """What must be printed. `rows`: call number, row and bytes of each traced row; `outputs`: bytes by port; `stack`:
+    whether it is painted."""
 
     name: str
     calls: int
     vectors: int
     rows: tuple[tuple[int, int, int], ...]
     outputs: tuple[int, ...]
+    stack: bool = False
 
     def begin(self) -> str:
         return f"e8 begin {self.name} {self.calls} {self.vectors}"
@@ -46,18 +49,22 @@ class Script:
             for port, size in enumerate(self.outputs):
                 yield f"o {at} {port}", 2 * size
                 yield f"a {at} {port}", 8
+            if self.stack:
+                yield f"s {at}", 8
             yield f"g {at}", 1
 
 
 @dataclass(frozen=True)
 class Printed:
     """`made`: bytes of rows and outputs [vectors, runs, bytes]; `argmax`: positions of largest values [vectors, runs,
-    ports]; `intact`: whether every status and all guards were as they should be; `inputs_intact`: and every input."""
+    ports]; `intact`: whether every status and all guards were as they should be; `inputs_intact`: and every input;
+    `stack`: the most that a run used."""
 
     made: NDArray[np.int8]
     argmax: NDArray[np.uint32]
     intact: bool
     inputs_intact: bool
+    stack: int
 
 
 def parse(text: str, script: Script) -> Printed:
@@ -78,6 +85,7 @@ def parse(text: str, script: Script) -> Printed:
         argmax=np.array(argmax, np.uint32).reshape(script.vectors, RUNS, -1),
         intact=verdicts <= {1, INPUT_WRITTEN},
         inputs_intact=INPUT_WRITTEN not in verdicts,
+        stack=max((int(word, 16) for kind, word in zip(kinds, words, strict=True) if kind == "s"), default=0),
     )
 
 

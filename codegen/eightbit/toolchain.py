@@ -32,6 +32,12 @@ def missing(tools: Iterable[str]) -> str:
     return next((tool for tool in tools if tool and shutil.which(tool) is None), "")
 
 
+def version(compiler: str) -> str:
+    """A compiler's name and version, as its first line says."""
+    done = subprocess.run([compiler, "--version"], capture_output=True, text=True, errors="replace", check=False)
+    return next(iter(done.stdout.splitlines()), compiler)
+
+
 def run(command: Sequence[str | Path]) -> None:
     """A compiler or linker whose last argument is the file that it writes."""
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)

@@ -11,9 +11,6 @@ void e8_board_put(char c);
 /* Ends the emulation; what was put before has arrived. Status 0: main() came to its end. */
 void e8_board_exit(int status);
 
-/* Does nothing, in a place of its own that no compiler moves code across: instructions are counted between calls. */
-void e8_board_mark(void);
-
 int main(void);
 
 #endif

@@ -34,8 +34,3 @@ void e8_board_exit(int status)
     for (;;)
         sleep_mode(); /* with interrupts off nothing can wake it: the simulator ends */
 }
-
-__attribute__((noinline)) void e8_board_mark(void)
-{
-    __asm__ volatile("" ::: "memory");
-}

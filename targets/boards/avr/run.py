@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: 0BSD
-"""python3 run.py program.elf [mark address]: compiles host/simulate.c for this machine, runs the program in it."""
+"""python3 run.py program.elf [what to count]: compiles host/simulate.c for this machine, runs the program in it."""
 
 import subprocess
 import sys

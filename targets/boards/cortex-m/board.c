@@ -23,11 +23,6 @@ static long e8_semihost(long operation, const void *argument)
 
 #include "e8_semihosting.inc"
 
-__attribute__((noinline)) void e8_board_mark(void)
-{
-    __asm__ volatile("" ::: "memory");
-}
-
 /* Floating point and Helium trap until CPACR gives access to them, and a compiler may use their registers in any C
  * function, e8_start() too: so this is the first thing that happens, in assembly. */
 __asm__(".syntax unified\n"

@@ -14,8 +14,3 @@ void e8_board_exit(int status)
 {
     exit(status);
 }
-
-__attribute__((noinline)) void e8_board_mark(void)
-{
-    __asm__ volatile("" ::: "memory");
-}

@@ -56,8 +56,3 @@ void e8_board_exit(int status)
     for (;;)
         (void)system_call(SYS_EXIT, status, 0, 0);
 }
-
-__attribute__((noinline)) void e8_board_mark(void)
-{
-    __asm__ volatile("" ::: "memory");
-}

@@ -8,8 +8,3 @@ void e8_board_put(char c)
 {
     CONSOLE = (unsigned char)c;
 }
-
-__attribute__((noinline)) void e8_board_mark(void)
-{
-    __asm__ volatile("" ::: "memory");
-}

@@ -5,8 +5,3 @@
 long e8_semihost(long operation, const void *argument);
 
 #include "e8_semihosting.inc"
-
-__attribute__((noinline)) void e8_board_mark(void)
-{
-    __asm__ volatile("" ::: "memory");
-}

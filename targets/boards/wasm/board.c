@@ -20,8 +20,3 @@ __attribute__((export_name("start"))) void e8_start(void)
 {
     e8_board_exit(main());
 }
-
-__attribute__((noinline)) void e8_board_mark(void)
-{
-    __asm__ volatile("" ::: "memory");
-}

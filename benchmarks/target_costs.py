@@ -2,7 +2,7 @@
 """Every target x {digits_mlp, digits_cnn, kws, ic, vww, ad}: instructions, flash, RAM and stack, as `eightbit bench`.
 
 `python benchmarks/target_costs.py [--targets NAME ...] [--networks NAME ...] [--jobs N] [--json FILE] [--readme]`:
-needs EIGHTBIT_MODELS and the tools of all targets (`make toolchains`). Built at -O2; the code of SMALL at -Os too.
+needs EIGHTBIT_MODELS and the tools of all targets (`make toolchains`). Built at -O2; SMALL with --optimize size at -Os too.
 Exit status 1 if a program fails or a tool is missing; a network that does not fit says the bytes.
 """
 
@@ -21,6 +21,8 @@ from typing import Any
 from first_light import table, update_readme
 from targets import NETWORKS, compile_all  # puts the tests' folder on the path
 
+import eightbit
+import real
 from eightbit import machine, on_target, target, toolchain
 from eightbit.errors import BudgetError, EightbitError
 
@@ -34,6 +36,13 @@ def measured() -> list[str]:
     """The targets whose programs are ELF files that an emulator runs."""
     chips = [target.load(name) for name in target.names()]
     return [chip.name for chip in chips if chip.emulated and chip.machine != machine.WASM]
+
+
+def for_size(names: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Builds made with --optimize size."""
+    nets = [NETWORKS[name] for name in names]
+    builds = [eightbit.compile(real.path(n), real.calibration(n), name=n.name, optimize="size") for n in nets]
+    return {net.name: build.write(folder / net.name) for net, build in zip(nets, builds, strict=True)}
 
 
 def cell(out: Path, chip: str, level: str) -> Cell:
@@ -98,7 +107,7 @@ def sizes(cells: Sequence[Cell], network: str) -> list[dict[str, str]]:
             {
                 "target": chip,
                 "code -O2": figure(fast, "code_bytes"),
-                "code -Os": figure(small, "code_bytes"),
+                "code for size, -Os": figure(small, "code_bytes"),
                 "constants": figure(fast, "weight_bytes"),
                 "RAM": figure(fast, "ram_bytes"),
                 "of it stack (the compiler's bound)": f"{figure(fast, 'stack_bytes')} ({bound})",
@@ -118,8 +127,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(args.jobs) as pool:
         outs = compile_all(args.networks, Path(folder))
         places = [(name, chip, LEVELS[0]) for chip in args.targets for name in args.networks]
-        places += [(name, chip, LEVELS[1]) for chip in args.targets for name in SMALL if name in outs]
-        cells = list(pool.map(lambda place: cell(outs[place[0]], place[1], place[2]), places))
+        small = for_size([name for name in SMALL if name in outs], Path(folder) / "size")
+        places += [(name, chip, LEVELS[1]) for chip in args.targets for name in small]
+        folders = {LEVELS[0]: outs, LEVELS[1]: small}
+        cells = list(pool.map(lambda place: cell(folders[place[2]][place[0]], place[1], place[2]), places))
     print(table(grid(cells)))
     if args.readme:
         update_readme(f"{table(counts(cells, args.networks))}\n\n{table(sizes(cells, SMALL[0]))}", MARK)

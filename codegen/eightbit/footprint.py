@@ -17,9 +17,9 @@ LINES = {"clang": ("-gline-tables-only",), "gcc": ("-gdwarf-4",)}
 
 @dataclass(frozen=True)
 class Footprint:
-    """`functions`: code by function, with those that were merged into another counted for themselves; `library`: of the
-    compiler's own that the model calls. `context_bytes`: arena, state and what rounds them up; `io_bytes`: buffers of the
-    caller. `stack_bound_bytes`: by the compiler's word, without the library; None where it has none.
+    """`functions`: code by function, with those that were merged into another counted for themselves; `library`: of
+    the compiler's own that the model calls. `context_bytes`: arena, state and what rounds them up; `io_bytes`: buffers
+    of the caller. `stack_bound_bytes`: by the compiler's word, without the library; None where it has none.
     """
 
     code_bytes: int

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sweep over random graphs: compile, verify, and SQNR against float and against ONNX Runtime's quantiser.
 
-`python benchmarks/random_graphs.py --count 500 --seed 1 [--json FILE]`: the seeds SEED .. SEED + COUNT - 1.
+`python benchmarks/graph_sweep.py --count 500 --seed 1 [--json FILE]`: the seeds SEED .. SEED + COUNT - 1.
 Exit status 1
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random graphs, a small part of benchmarks/random_graphs.py: they compile, and the C has the simulator's bits."""
+"""Random graphs, a small part of benchmarks/graph_sweep.py: they compile, and the C has the simulator's bits."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ def test_a_random_graph_compiles_to_the_bits_of_its_simulation(seed: int, io: st
 def test_a_random_graph_keeps_its_signal(seed: int) -> None:
     model, calibration, _ = random_model(seed)
     sqnr = eightbit.evaluate(eightbit.compile(model, calibration), model, calibration)["sqnr_db"]
-    assert sqnr is None or sqnr > 25  # benchmarks/random_graphs.py explains each one below 30
+    assert sqnr is None or sqnr > 25  # benchmarks/graph_sweep.py explains each one below 30

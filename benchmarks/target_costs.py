@@ -2,7 +2,7 @@
 """Every target x {digits_mlp, digits_cnn, kws, ic, vww, ad}: instructions, flash, RAM and stack, as `eightbit bench`.
 
 `python benchmarks/target_costs.py [--targets NAME ...] [--networks NAME ...] [--jobs N] [--json FILE] [--readme]`:
-needs EIGHTBIT_MODELS and the tools of all targets (`make toolchains`). Built at -O2; SMALL with --optimize size at -Os too.
+needs EIGHTBIT_MODELS and the tools of all targets (`make toolchains`). Built at -O2; SMALL for size at -Os too.
 Exit status 1 if a program fails or a tool is missing; a network that does not fit says the bytes.
 """
 

@@ -88,7 +88,7 @@ def counts(cells: Sequence[Cell], names: Sequence[str]) -> list[dict[str, str]]:
             name: f"{figure(one, 'instructions')} ({figure(one, 'instructions_per_mac')})"
             for name, one in found.items()
         }
-        texts |= {name: "does not fit" for name, one in found.items() if "why" in one}
+        texts |= {name: "fails" if one["failed"] else "does not fit" for name, one in found.items() if "why" in one}
         if any("instructions" in one and one["instructions"] is not None for one in found.values()):
             rows.append({"target": chip, **texts})
     return rows

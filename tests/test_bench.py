@@ -25,7 +25,7 @@ from eightbit import (
 from eightbit import build as builds
 from eightbit.elf import _completed
 from emulators import emulated, needs_tools
-from models import conv_relu, samples
+from models import conv_relu, model, node, samples, weights
 from test_emulate import HOST, edit, emulator
 from test_targets import NETWORKS
 
@@ -95,8 +95,8 @@ def test_what_is_measured_is_the_code_that_users_compile(name: str, level: str, 
     mine = build.write(tmp_path / "out")
     base = (*firmware.compiler(chip, (level,)), "-I", mine)
     models = [tmp_path / "released.o", tmp_path / "measured.o"]
-    for model, reports in zip(models, ((), footprint.flags(chip.cc)), strict=True):
-        firmware.compiled((*base, *reports), mine / "net.c", model)
+    for each, reports in zip(models, ((), footprint.flags(chip.cc)), strict=True):
+        firmware.compiled((*base, *reports), mine / "net.c", each)
     assert elf.sections(models[0]) == elf.sections(models[1])
     if elf.same_code(*models):
         return
@@ -202,7 +202,20 @@ def test_a_program_without_debug_information_is_refused(small: Path, tmp_path: P
     (tmp_path / "main.c").write_text("int main(void) { return 0; }\n")
     toolchain.run(["gcc", "-I", small, small / "net.c", tmp_path / "main.c", "-o", program])
     with pytest.raises(eightbit.EightbitError, match="whose code is where"):
-        elf.run_code(program, small / "net.c", 0)
+        elf.run_code(program, small / "net.c", elf.Function("net_run", 0, 100))
+
+
+@pytest.mark.parametrize("name", ["cortex-m55-clang", "rv32imc", "msp430"])
+def test_calls_are_told_apart_where_nothing_was_merged_into_the_run_function(name: str, tmp_path: Path) -> None:
+    needs_tools(name, bench=True)
+    nodes = [node("Gemm", "x w", "h"), node("Gemm", "h v", "y")]  # one kernel, called twice
+    proto = model(nodes, {"x": [1, 16]}, {"y": [1, 8]}, {"w": weights(16, 8), "v": weights(8, 8)})
+    out = eightbit.compile(proto, samples(16), name="net", target=name).write(tmp_path / "out")
+    found = on_target.bench_on(out, name, None, ("-O1",))
+    if target.load(name).count == "plugin":
+        first, second = (layer.instructions or 0 for layer in found.layers)
+        assert first > second > 8 * 8
+        assert first + second + (found.around_instructions or 0) == found.instructions
 
 
 def test_functions_that_were_merged_count_for_themselves(small: Path) -> None:

@@ -140,8 +140,11 @@ def behind_msp430_call(program: Path, function: int) -> int:
     return found[0]
 
 
-def run_code(program: Path, source: Path, entry: int) -> RunCode:
-    """Where `<model>_run`, compiled from `source` with -g, lies in a linked program, and whose code it holds."""
+def run_code(program: Path, source: Path, run: Function) -> RunCode:
+    """Where `<model>_run`, compiled from `source` with source lines, lies in a linked program, and whose code it holds.
+
+    Clang describes it only where something was merged into it: else it is one piece, as its symbol says.
+    """
     numbers = _calls_by_line(source)
     with program.open("rb") as file:
         info = ELFFile(file).get_dwarf_info()
@@ -150,8 +153,7 @@ def run_code(program: Path, source: Path, entry: int) -> RunCode:
             raise _no_debug_information(source)
         pieces = [die for die in unit.iter_DIEs() if die.tag == "DW_TAG_subprogram" and _is_run(die, source)]
         ranges = sorted(span for die in pieces for span in _ranges(info, unit, die))
-        if not ranges:
-            raise _no_debug_information(source)
+        ranges = ranges or [(run.address, run.address + run.size)]
         owners: dict[int, int | None] = dict(_owners_by_line(info, unit, source, ranges, numbers))
         inlined: dict[str, int] = {}
         for die in (part for piece in pieces for part in _inlined(piece)):
@@ -162,7 +164,7 @@ def run_code(program: Path, source: Path, entry: int) -> RunCode:
                 inlined[name] = inlined.get(name, 0) + high - low
     starts = sorted(owners)
     known = _completed([owners[start] for start in starts], max(numbers))
-    return RunCode(entry, tuple(ranges), tuple(starts), tuple(known), inlined)
+    return RunCode(run.address, tuple(ranges), tuple(starts), tuple(known), inlined)
 
 
 def _no_debug_information(source: Path) -> BuildError:

@@ -44,7 +44,7 @@ def measure(out: Path, model: Path, program: Path) -> tuple[Footprint, elf.RunCo
     """Of the object file `model` (`<name>.o`) of the build in `out`, linked into `program`."""
     own, others = elf.functions(model, program)
     run = f"{model.stem}_run"
-    code = elf.run_code(program, out / f"{model.stem}.c", next(f.address for f in own if f.name == run))
+    code = elf.run_code(program, out / f"{model.stem}.c", next(f for f in own if f.name == run))
     functions: dict[str, int] = dict(code.inlined)
     for function in own:
         merged = sum(code.inlined.values()) if function.name == run else 0

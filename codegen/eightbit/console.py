@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eightbit.errors import EightbitError, reason
+from eightbit.errors import EightbitError, InputError, reason
 
 LOG = Console(stderr=True, highlight=False)
 OUT = Console(highlight=False)
@@ -56,6 +56,18 @@ def _internal(error: Exception) -> EightbitError:
         why=f"{type(error).__name__}: {reason(error)}",
         hint=f"this is a fault of eightbit; set {INTERNAL}=1 for the traceback and report it with the model",
     )
+
+
+def alone(option: str, others: Mapping[str, Any]) -> None:
+    """Refuse options that have no meaning beside another."""
+    given = [name for name, value in others.items() if value is not None]
+    if given:
+        raise InputError(
+            f"{given[0]} has no meaning with {option}",
+            where=", ".join([option, *given]),
+            why="a target has a compiler of its own" if option == "--target" else "a log says what a board has run",
+            hint="leave out one of the two",
+        )
 
 
 def show(document: dict[str, Any], as_json: bool, title: str) -> None:

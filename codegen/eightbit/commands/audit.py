@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `audit`: every proof of a build, derived again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from eightbit import audit as auditor
+from eightbit.console import OUT, command, show
+
+
+@click.command("audit")
+@click.argument("folder", type=click.Path(path_type=Path))
+@command
+def audit_command(folder: Path, as_json: bool) -> int:
+    """Re-derive every proof of a build. An independent checker reads FOLDER, and nothing else."""
+    report = auditor.audit(folder)
+    if as_json:
+        click.echo(json.dumps(report.json()))
+    elif report.ok:
+        show(dict(report.proven), False, f"{report.name}: everything holds; facts proven:")
+    else:
+        OUT.print("\n".join(map(str, report.findings)), markup=False, soft_wrap=True)
+        OUT.print(f"{report.name}: {len(report.findings)} findings", markup=False, soft_wrap=True)
+    return 0 if report.ok else 1

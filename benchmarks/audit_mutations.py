@@ -79,6 +79,7 @@ class Site:
     file: str
     part: str
     token: str
+    base: int = 0  # of a single digit; 0: a whole number
 
 
 SITES = (
@@ -88,7 +89,7 @@ SITES = (
     Site("bound", "program.txt", "program.txt", r"^  (?:bound|acc|range) (.*)", r"(?P<n>-?\d+)"),
     Site("constant", "program.txt", "program.txt", r"^  params (.*)", rf"\b(?!{MULTS}|{SHIFTS})\w+=(?P<n>-?\d+)"),
     Site("constant", "program.txt", "program.txt", r"^ *tensor (.*)", r"zero_point (?P<n>-?\d+)"),
-    Site("constant", "program.txt", "program.txt", r"^ *tensor (.*)", r"scale 0x1\.(?P<n>[0-9a-f])"),
+    Site("constant", "program.txt", "program.txt", r"^ *tensor (.*)", r"scale 0x1\.(?P<n>[0-9a-f])", base=16),
     Site("offset", "plan.txt", "plan.txt", r"^tensor (.*)", r"offset (?P<n>\d+)"),
     Site("offset", "plan.txt", "plan.txt", r"^tensor (.*)", r"(?:size|row|pixel|plane|ring) (?P<n>\d+)"),
     Site("live range", "plan.txt", "plan.txt", r"^tensor (.*)", r"(?:first|last) (?P<n>\d+)"),
@@ -98,7 +99,9 @@ SITES = (
     Site("shift", "C", "_weights.inc", r"^ ( *\..*)", rf"\.(?:{SHIFTS}) = (?P<n>-?\d+)"),
     Site("constant", "C", "_weights.inc", r"^ ( *\..*)", rf"\.(?!{MULTS}|{SHIFTS})\w+ = (?P<n>-?\d+)"),
     Site("constant", "C", "_weights.inc", r"^static const \w+ E8_ROM \w+\[\d+\] = {([^}]*)", r"(?P<n>-?\d+)"),
-    Site("constant", "C", ".h", r"^#define (\w+_(?:ZERO_POINT|SCALE|SIZE|SHAPE) .*)", r"(?P<n>(?<= |\(|\.)-?\d+)"),
+    Site("constant", "C", ".h", r"^#define (\w+_(?:ZERO_POINT|SIZE|SHAPE) .*)", r"(?P<n>(?<= |\()-?\d+)"),
+    # The last decimals of a scale may say the same float32.
+    Site("constant", "C", ".h", r"^#define (\w+_SCALE .*)", r"(?P<n>\d)(?=\d{4}\d*(?:e[-+]?\d+)?f)", base=10),
     Site("bound", "C", "_weights.inc", r"^E8_STATIC_ASSERT\((.*),", r"(?P<n>\d+)"),
     Site("bound", "C", ".h", r"^#define (\w+_BYTES .*)", r" (?P<n>\d+)"),
     Site("offset", "C", ".c", r"^( .*)", r"arena(?:\.s8)? \+ (?P<n>\d+)"),
@@ -119,8 +122,8 @@ def in_text(build: Build, site: Site, rng: Rng) -> Mutation | None:
     token = tokens[rng.integers(len(tokens))]
     start, end = part.start(1) + token.start("n"), part.start(1) + token.end("n")
     old = text[start:end]
-    if "0x1" in site.token:  # the first hexadecimal digit of a scale
-        new = f"{(int(old, 16) + int(rng.integers(1, 16))) % 16:x}"
+    if site.base:
+        new = f"{(int(old, site.base) + int(rng.integers(1, site.base))) % site.base:x}"
     else:
         new = str(other(int(old), rng, (-(2**62), 2**62)))
     line = text.count("\n", 0, start) + 1

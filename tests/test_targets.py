@@ -48,7 +48,11 @@ def cnn() -> onnx.ModelProto:
 NETWORKS = {"mlp": (mlp(), (1, 8, 8)), "cnn": (cnn(), (2, 12, 10))}
 
 
-@pytest.fixture(scope="module", params=[("mlp", "arena"), ("cnn", "arena"), ("cnn", "caller")], ids="-".join)
+BUILDS = [("mlp", "arena"), ("cnn", "arena"), ("cnn", "caller")]
+RUNS = [*((build, "-O2") for build in BUILDS), (("cnn", "arena"), "-Os")]
+
+
+@pytest.fixture(scope="module", params=BUILDS, ids="-".join)
 def out(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     network, io = request.param
     proto, shape = NETWORKS[network]
@@ -57,7 +61,9 @@ def out(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.mark.parametrize("name", emulated())
-@pytest.mark.parametrize("level", ["-O2", "-Os"])
+@pytest.mark.parametrize(
+    ("out", "level"), RUNS, indirect=["out"], ids=["-".join((*build, level)) for build, level in RUNS]
+)
 def test_every_row_of_every_call_has_the_simulators_bits(name: str, level: str, out: Path) -> None:
     needs_tools(name)
     result = on_target.verify_on(out, name, None, traced=True, cflags=(level,))

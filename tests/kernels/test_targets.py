@@ -24,7 +24,7 @@ FOLDERS = sorted({path.parent.name for path in kernel_files()})
 PLAIN = ("ref", "lanes", "tiles", "pairs")  # folders of plain C99
 PORTABLE = ("ref", "lanes")  # those that run on every target, whether or not it would choose them
 PLACES = [(name, isa) for name in emulated() for isa in FOLDERS if isa in (*PORTABLE, *target.load(name).isa)]
-CASES, CASES_OF_SMALL = 32, 8  # per kernel
+CASES, CASES_OF_SMALL = 16, 6  # per kernel
 HOST = replace(target.load("x86-64"), machine=machine.name(Path(sys.executable).resolve()))
 LEVEL = ("-O2",)
 

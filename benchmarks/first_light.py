@@ -24,6 +24,7 @@ import real
 ROOT = Path(__file__).resolve().parents[1]
 SANITIZE = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 Builds = Sequence[tuple[str, tuple[str, ...], int | None]]
+CXX_WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 BUILDS = [(cc, flags) for cc in ("gcc", "clang") for flags in (("-O0",), ("-O2",), ("-O3",), SANITIZE)]
 NETWORKS = ("kws", "digits_cnn", "digits_mlp", "digits_cnn_dynamo", "digits_mlp_dynamo")
 CHOICES = {
@@ -71,19 +72,8 @@ def objects(build: eightbit.Build) -> dict[str, Any]:
             )
             sections = [line.split() for line in run("size", "-A", out / "model.o").splitlines()]
             found[f"{cc} written"] = sum(int(s[1]) for s in sections if s and s[0].startswith((".data", ".bss")))
-            run(
-                cxx,
-                "-std=c++17",
-                "-Wall",
-                "-Wextra",
-                "-Wconversion",
-                "-pedantic",
-                "-Werror",
-                "-fsyntax-only",
-                "-x",
-                "c++",
-                out / f"{name}.h",
-            )
+            (out / "header.cpp").write_text(f'#include "{name}.h"\n#include "{name}_io.h"\n')
+            run(cxx, "-std=c++17", *CXX_WARNINGS, "-fsyntax-only", out / "header.cpp")
         found["selftest"] = selftest(out, name)
     return found
 

@@ -10,50 +10,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from click.testing import CliRunner, Result
 
+from command_line import answer, refused, run
 from eightbit import cli, console, lower, ops, pipeline, resources, target
 from emulators import needs_tools
 from models import dense, model, node, one, samples
 
-COMMANDS = ("audit", "bench", "compile", "verify", "evaluate", "export", "targets", "ops")
+COMMANDS = ("audit", "bench", "check", "compile", "verify", "evaluate", "export", "targets", "ops")
 SIZES = (
     "activation_bytes scratch_bytes state_bytes control_bytes arena_bytes arena_bound_bytes io_bytes weight_bytes macs"
     " macs_model".split()
 )
-
-
-def run(*arguments: str | Path) -> Result:
-    """A command in this process; anything it raises but an exit is a traceback to the user."""
-    return CliRunner().invoke(cli.main, [str(argument) for argument in arguments], prog_name="eightbit")
-
-
-def answer(*arguments: str | Path, status: int = 0) -> dict[str, Any]:
-    """The one JSON object that a command prints."""
-    result = run(*arguments, "--json")
-    assert result.exit_code == status, result.output
-    (line,) = result.stdout.splitlines()
-    return dict(json.loads(line))
-
-
-def refused(*arguments: str | Path, status: int = 2) -> dict[str, str]:
-    """The error of a command; text and JSON tell the same, and no traceback is seen."""
-    result = run(*arguments, "--json")
-    assert result.exit_code == status, result.output
-    error = json.loads(result.stdout)["error"]
-    assert set(error) == {"what", "where", "why", "hint"}
-    assert all(error.values())
-    assert result.stderr.startswith(f"error: {error['what']}")
-    assert all(f"  {label}: {error[label]}" in result.stderr for label in ("where", "why", "hint"))
-    assert "Traceback" not in result.stderr
-    plain = run(*arguments)
-    assert (plain.exit_code, plain.stdout, plain.stderr) == (status, "", result.stderr)
-    return dict(error)
 
 
 @pytest.fixture(scope="module")

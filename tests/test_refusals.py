@@ -22,7 +22,9 @@ bad_numbers = pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 
 def obstacles(proto: onnx.ModelProto) -> list[tuple[str, str]]:
     """(where, why) of every obstacle; the pipeline must tell the same, before it looks for samples."""
-    found = lower.refusals(simplify(load.load(proto)))
+    told = lower.refusals(simplify(load.load(proto)))
+    assert all(obstacle.hint for obstacle in told)
+    found = [(obstacle.where, obstacle.why) for obstacle in told]
     if found:
         with pytest.raises(InputError) as caught:
             eightbit.compile(proto, "no such file.npz")

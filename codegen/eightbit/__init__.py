@@ -6,10 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 from eightbit import input_ranges as _input_ranges
+from eightbit import input_shapes as _input_shapes
 from eightbit import load as _load
 from eightbit import metrics as _metrics
 from eightbit import pipeline as _pipeline
 from eightbit import samples as _samples
+from eightbit.budgets import Budgets as _Budgets
 from eightbit.build import Build
 from eightbit.compare import Difference, VerifyResult
 from eightbit.errors import BudgetError, EightbitError, InputError
@@ -40,6 +42,9 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
     coordinate_descent: bool = True,
     activation_correction: bool = True,
     input_range: _input_ranges.Given = None,
+    shape: _input_shapes.Given = None,
+    max_ram: int | None = None,
+    max_flash: int | None = None,
 ) -> Build:
     """Compile a model to fixed-point C.
 
@@ -49,14 +54,26 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
     `optimize`: "speed", or "size", which compiles each kernel once. `equalize`, `coordinate_descent`,
     `activation_correction`: steps of the quantisation that may be left out where samples are given. `input_range`:
     (low, high) of the only input, or a dictionary by input name; inputs without one get what the samples have, and
-    exactly 0..255 or 0..1 where that is near. Raises EightbitError, whose text says what, where, why and what to do.
+    exactly 0..255 or 0..1 where that is near. `shape`: sizes of the only input, or by input name, where the model
+    leaves them open. `max_ram`, `max_flash`: limits in bytes, as the memories of a board are (stack and code apart).
+    Raises EightbitError, whose text says what, where, why and what to do.
     """
     recipe = _Recipe(equalize, coordinate_descent, activation_correction)
     options = _Options(target, io, optimize)
-    return _pipeline.compile_model(model, samples, options, name, recipe=recipe, input_range=input_range)
+    limits = _Budgets(max_ram, max_flash)
+    return _pipeline.compile_model(
+        model, samples, options, name, recipe=recipe, input_range=input_range, shape=shape, limits=limits
+    )
 
 
-def evaluate(build: Build, model: _pipeline.Source, samples: _samples.Source) -> dict[str, Any]:
-    """Float accuracy, fixed-point accuracy, agreement and SQNR of a build on samples (with `labels`)."""
-    graph = _pipeline.float_graph(_load.load(model))
-    return _metrics.evaluate(graph, build.program, _samples.of_graph(graph, samples))
+def evaluate(
+    build: Build, model: _pipeline.Source, samples: _samples.Source, *, shape: _input_shapes.Given = None
+) -> dict[str, Any]:
+    """Float accuracy, fixed-point accuracy, agreement and SQNR of a build on samples (with `labels`).
+
+    `shape`: the one it was compiled with, if any.
+    """
+    graph = _pipeline.float_graph(_load.load(model, shape=shape))
+    given = _samples.of_graph(graph, samples)
+    _input_ranges.check_saturation(build.program, given)
+    return _metrics.evaluate(graph, build.program, given)

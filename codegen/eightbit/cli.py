@@ -9,7 +9,7 @@ import sys
 import click
 
 from eightbit import pipeline
-from eightbit.commands import audit, bench, compile, evaluate, export, ops, targets, verify  # noqa: A004 - a module
+from eightbit.commands import audit, bench, check, compile, evaluate, export, ops, targets, verify  # noqa: A004 - a module
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,6 +21,7 @@ def main() -> None:
 
 
 for _command in (
+    check.check_command,
     compile.compile_command,
     verify.verify_command,
     bench.bench_command,

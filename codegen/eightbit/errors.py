@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
+LARGER = "choose a larger target or a smaller network"
 LONGEST_LINE = 500  # names in models may have any length and any characters
 
 
@@ -26,17 +30,24 @@ class InputError(EightbitError):
 
 
 class BudgetError(EightbitError):
-    """The answer is no: the network is right but does not fit a memory (exit status 1). Sizes in bytes."""
+    """The answer is no: the network is right but does not fit a memory (exit status 1). Sizes in bytes.
+
+    `board`: the target whose memory it is; "" where a limit was asked for.
+    """
 
     exit_status = 1
 
-    def __init__(self, board: str, memory: str, needed: int, available: int, *, note: str = "") -> None:
+    def __init__(
+        self, board: str, memory: str, needed: int, available: int, *, note: str = "", hint: str = LARGER
+    ) -> None:
         self.memory, self.needed, self.available = memory, needed, available
+        option = f"--max-{memory.lower()}"
+        has, over = "there are" if board else "allowed are", needed - available
         super().__init__(
-            f"the network does not fit the {memory} of {board}",
-            where=f"target {board}",
-            why=f"it needs {needed} bytes of {memory}{note}; there are {available}",
-            hint="choose a larger target or a smaller network",
+            f"the network does not fit the {memory} of {board}" if board else f"the network breaks {option}",
+            where=f"target {board}" if board else option,
+            why=f"it needs {needed} bytes of {memory}{note}; {has} {available}, {over} too few",
+            hint=hint,
         )
 
 
@@ -62,3 +73,9 @@ def reason(error: Exception) -> str:
         error = error.__cause__
     text = getattr(error, "strerror", None) or str(error)
     return " ".join(text.split()) or type(error).__name__
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """A question for the start of a hint, if a known name resembles a wrong one; else ""."""
+    found = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(map(repr, found))}? " if found else ""

@@ -76,6 +76,17 @@ class Graph:
         return readers[0] if len(readers) == 1 and value not in self.outputs else None
 
 
+def size_arithmetic(graph: Graph) -> set[str]:
+    """Labels of the nodes that calculate with sizes only: constants, once every size of the inputs is known."""
+    values, labels = set(graph.consts), set()
+    for node in graph.nodes:
+        read = {value for value in node.inputs if value}
+        if node.op_type in ("Shape", "Size") or (read and read <= values):
+            values |= set(node.outputs)
+            labels.add(node.label)
+    return labels
+
+
 def text(graph: Graph) -> str:
     """A readable listing, one line per node."""
     lines = [f"graph {graph.name!r} opset {graph.opset}"]

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from eightbit.errors import InputError, reason
-from eightbit.fixed import S8_MIN
+from eightbit.errors import InputError, closest, reason
+from eightbit.fixed import S8_MAX, S8_MIN
 from eightbit.graph import INTEGERS, Graph
 from eightbit.lower import LARGEST
-from eightbit.program import Tensor
+from eightbit.program import Program, Tensor
 from eightbit.samples import Samples
 
 Pair = tuple[float, float]
@@ -24,6 +24,7 @@ Given = Pair | Mapping[str, Pair] | None  # one range for the only input, or by 
 ONLY = ""  # stands for the only input
 NEAR = 0.02  # of the width of a range of pixels: how far a calibrated range may lie from it
 PIXELS = ((0.0, 255.0), (0.0, 1.0))
+FAR = 0.1  # share of a sample's values that lie twice as far out as the range goes
 OUTSIDE = 0.5  # share of a sample's values beyond a given range from which on the range must be a mistake
 
 
@@ -52,7 +53,8 @@ def resolve(graph: Graph, given: Given) -> dict[str, Pair]:
         if name not in graph.inputs:
             what = f"there is no input {name!r}" if name else "the range of which input?"
             inputs = ", ".join(map(repr, graph.inputs))
-            raise _wrong(what, f"the model has the inputs {inputs}", "write it as name=lo,hi")
+            hint = f"{closest(name, graph.inputs)}write it as name=lo,hi"
+            raise _wrong(what, f"the model has the inputs {inputs}", hint)
         if name in fixed:
             kind = graph.integers[name].lower()
             raise _wrong(f"input {name!r} has a range", f"it is of type {kind}", "its integers are taken as they are")
@@ -69,6 +71,25 @@ def _check_numbers(name: str, pair: Pair) -> None:
 
 def _wrong(what: str, why: str, hint: str) -> InputError:
     return InputError(what, where="--input-range", why=why, hint=hint)
+
+
+def check_saturation(program: Program, samples: Samples) -> None:
+    """Refuse samples of another scale than a program was made for, as pixels of 0..255 where its input is of 0..1.
+
+    Values beyond an end at 0 are no sign of that: a Relu may be what reads them.
+    """
+    for port in program.inputs:
+        tensor, values = program.tensors[port.tensor], samples.arrays[port.name]
+        low, high = (tensor.scale * (q - tensor.zero_point) for q in (S8_MIN, S8_MAX))
+        far = (values > high + (high - low)) & (high > 0) | (values < low - (high - low)) & (low < 0)
+        if far.mean() > FAR:
+            raise InputError(
+                f"samples of input {port.name!r} are far outside its range [{low:g}, {high:g}]",
+                where="samples",
+                why=f"{100 * far.mean():.0f} % of their values lie beyond it by more than its width, and saturate;"
+                f" they go from {values.min():g} to {values.max():g}",
+                hint="scale them as those that the model was calibrated with, or compile with samples like these",
+            )
 
 
 def check_samples(given: Mapping[str, Pair], samples: Samples) -> None:

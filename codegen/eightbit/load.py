@@ -6,15 +6,19 @@ Everything a damaged or hostile file can do wrong becomes an InputError here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 import onnx_ir as ir
 
-from eightbit.errors import InputError, printable, reason
+from eightbit import input_shapes
+from eightbit.errors import InputError, closest, printable, reason
+from eightbit.obstacles import Obstacle, ObstacleError
 from eightbit.padding import make_explicit
 
+FOREIGN = "export the model with operators of ONNX itself, or cut off the part that holds it"
 OLDEST_OPSET = 7  # what ONNX Runtime runs and shape inference covers
 QUANTISED = {
     "QuantizeLinear",
@@ -28,28 +32,38 @@ QUANTISED = {
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checked model and what was assumed about it."""
+    """A checked model, what was assumed about it, and which sizes of its inputs are not known."""
 
     name: str
     model: ir.Model
     notes: tuple[str, ...]
+    obstacles: tuple[Obstacle, ...] = ()
 
 
-def load(source: str | Path | bytes | onnx.ModelProto, name: str | None = None) -> Loaded:
-    """Read and check a model. `name` defaults to the file's stem up to its first dot."""
+def load(
+    source: str | Path | bytes | onnx.ModelProto, name: str | None = None, shape: input_shapes.Given = None
+) -> Loaded:
+    """Read and check a model. `name` defaults to the file's stem up to its first dot; `shape` fixes open input sizes.
+
+    Raises InputError for what is no model, and ObstacleError where nothing more can be told than what it holds.
+    """
     where, proto = _read(source)
     _refuse_empty(proto, where)
-    _refuse_opset(proto, where)
-    _refuse_quantised(proto, where)
-    notes = _assume_batch_of_one(proto, where)
-    proto = _checked(proto, where)
+    _refuse(where, _opset(proto) or _quantised(proto) or _unknown_operators(proto))
+    notes, obstacles = _sizes(proto, where, shape)
+    proto = _checked(proto, where, obstacles)
     default = Path(where).name.split(".")[0] if isinstance(source, str | Path) else proto.graph.name
     try:
         model = ir.from_proto(proto)
     except Exception as error:  # onnx_ir's errors share no base class
         raise _invalid(where, error) from error
     title = printable(" ".join(str(name or default).split()))  # protobuf gives what is not UTF-8 as bytes
-    return Loaded(title or "model", model, tuple(notes))
+    return Loaded(title or "model", model, tuple(notes), tuple(obstacles))
+
+
+def _refuse(where: str, obstacles: Sequence[Obstacle]) -> None:
+    if obstacles:
+        raise ObstacleError(where, obstacles)
 
 
 def _read(source: str | Path | bytes | onnx.ModelProto) -> tuple[str, onnx.ModelProto]:
@@ -99,99 +113,109 @@ def _invalid(where: str, error: Exception) -> InputError:
 
 
 def _refuse_empty(proto: onnx.ModelProto, where: str) -> None:
-    if not proto.graph.output:
-        raise InputError(
-            "the model is empty",
-            where=where,
-            why="it has no outputs (an empty file parses as such a model)",
-            hint="export the model again",
-        )
-
-
-def _refuse_opset(proto: onnx.ModelProto, where: str) -> None:
-    found = {item.version for item in proto.opset_import if item.domain in ("", "ai.onnx")}
-    newest = onnx.defs.onnx_opset_version()
-    if len(found) != 1 or not OLDEST_OPSET <= min(found) <= newest:
-        raise InputError(
-            "the model's opset is not supported",
-            where=where,
-            why=f"it imports {sorted(found)} of ONNX's own operators; one of {OLDEST_OPSET} to {newest} is needed",
-            hint="export it with another opset, or convert it with onnx.version_converter",
-        )
-
-
-def _refuse_quantised(proto: onnx.ModelProto, where: str) -> None:
-    found = sorted({node.op_type for node in proto.graph.node if node.op_type in QUANTISED})
-    if found:
-        raise InputError(
-            "the model is quantised already",
-            where=where,
-            why=f"it holds {', '.join(found)}; eightbit quantises float models itself and does not import these yet",
-            hint="compile the float model it was made from",
-        )
-
-
-def _assume_batch_of_one(proto: onnx.ModelProto, where: str) -> list[str]:
-    """Set a symbolic first dimension to 1; any other size that is not known is refused."""
-    constants = {item.name for item in proto.graph.initializer}
-    notes = []
-    for value in proto.graph.input:
-        if value.name in constants:
-            continue
-        _refuse_unsized(value, "input", where)
-        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
-            if dim.dim_value > 0:
-                continue
-            if axis != 0:
-                raise _unsized(f"dimension {axis} of input {value.name!r} is {_size(dim)}", where)
-            notes.append(f"input {value.name!r}: first dimension ({_size(dim)}) is taken as a batch of 1")
-            dim.dim_value = 1
-    if notes:  # shapes recorded with the symbol would contradict the new one
-        del proto.graph.value_info[:]
-        for value in proto.graph.output:
-            for dim in value.type.tensor_type.shape.dim:
-                dim.Clear()
-    return notes
-
-
-def _size(dim: onnx.TensorShapeProto.Dimension) -> str:
-    if dim.HasField("dim_value"):
-        return str(dim.dim_value)
-    return repr(dim.dim_param) if dim.dim_param else "left open"
-
-
-def _refuse_unsized(value: onnx.ValueInfoProto, kind: str, where: str) -> None:
-    if not value.type.tensor_type.HasField("shape"):
-        raise _unsized(f"{kind} {value.name!r} is not a tensor of known shape", where)
-
-
-def _unsized(what: str, where: str) -> InputError:
-    return InputError(
-        what,
+    if proto.graph.output:
+        return
+    blank = not proto.ByteSize()
+    raise InputError(
+        "the model is empty" if blank or proto.HasField("graph") else "not an ONNX model",
         where=where,
-        why="every buffer is sized at compile time",
-        hint="export the model with fixed sizes; only a first dimension that is left open becomes a batch of 1",
+        why="it has no outputs" if proto.HasField("graph") else "there is no graph in it",
+        hint="export the model again" if blank else "give an .onnx file that holds a whole network, not a part of one",
     )
 
 
-def _checked(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
+def _opset(proto: onnx.ModelProto) -> list[Obstacle]:
+    found = {item.version for item in proto.opset_import if item.domain in ("", "ai.onnx")}
+    newest = onnx.defs.onnx_opset_version()
+    if len(found) == 1 and OLDEST_OPSET <= min(found) <= newest:
+        return []
+    return [
+        Obstacle(
+            where="the model",
+            why=f"it imports {sorted(found)} of ONNX's own operators; one of {OLDEST_OPSET} to {newest} is needed",
+            hint="export it with another opset, or convert it with onnx.version_converter",
+            what="the model's opset is not supported",
+        )
+    ]
+
+
+def _quantised(proto: onnx.ModelProto) -> list[Obstacle]:
+    found = sorted({node.op_type for node in proto.graph.node if node.op_type in QUANTISED})
+    if not found:
+        return []
+    why = f"it holds {', '.join(found)}; eightbit quantises float models itself and does not import these yet"
+    hint = "compile the float model it was made from"
+    return [Obstacle("the model", why, hint, operator=found[0], what="the model is quantised already")]
+
+
+def _unknown_operators(proto: onnx.ModelProto) -> list[Obstacle]:
+    """Nodes whose operator ONNX does not have; what the model defines itself is none of ONNX's."""
+    opset = next(item.version for item in proto.opset_import if item.domain in ("", "ai.onnx"))
+    known = {schema.name for schema in onnx.defs.get_all_schemas() if schema.domain == ""}
+    found = []
+    for node in proto.graph.node:
+        if node.domain in ("", "ai.onnx") and not _exists(node.op_type, opset):
+            what = f"there is no operator {node.op_type!r} in opset {opset} of ONNX"
+            hint = closest(node.op_type, known) + "does the exporter need a newer opset, or a domain of its own?"
+            found.append(Obstacle(_label(node), what, hint, node.name, node.op_type, what))
+    return found
+
+
+def _exists(operator: str, opset: int) -> bool:
+    try:
+        onnx.defs.get_schema(operator, opset, "")
+    except onnx.defs.SchemaError:
+        return False
+    return True
+
+
+def _label(node: onnx.NodeProto) -> str:
+    output = node.output[0] if node.output else ""
+    return f"node {node.name!r} ({node.op_type})" if node.name else f"{node.op_type} of {output!r}"
+
+
+def _sizes(proto: onnx.ModelProto, where: str, shape: input_shapes.Given) -> tuple[list[str], list[Obstacle]]:
+    """Notes on the shapes of inputs that are known now, and an obstacle for each size that is not."""
+    asked = input_shapes.fix(proto, shape)
+    _refuse(where, [o for v in input_shapes.free_inputs(proto) if (o := input_shapes.unsized(v, "input"))])
+    notes = [*asked, *input_shapes.assume_batch_of_one(proto)]
+    obstacles = input_shapes.still_open(proto)
+    if notes or obstacles:  # shapes recorded with the symbols would contradict the new ones
+        input_shapes.forget_other_shapes(proto)
+    return notes, obstacles
+
+
+def _checked(proto: onnx.ModelProto, where: str, obstacles: Sequence[Obstacle]) -> onnx.ModelProto:
     """The model, found valid. Windows are made explicit before its stated shapes are compared with inferred ones."""
     try:
-        onnx.checker.check_model(_sized(proto, where))
+        onnx.checker.check_model(_sized(proto, where, obstacles))
         make_explicit(proto)
-        proto = _sized(proto, where)
+        proto = _sized(proto, where, obstacles)
         onnx.checker.check_model(proto, full_check=True)
     except InputError:
         raise
     except Exception as error:  # onnx has several base classes, and C++ exceptions without one
+        _refuse(where, obstacles)  # which may well be why
         raise _invalid(where, error) from error
     return proto
 
 
-def _sized(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
+def _sized(proto: onnx.ModelProto, where: str, obstacles: Sequence[Obstacle]) -> onnx.ModelProto:
     """The model; shapes of outputs that state none are inferred."""
     if not all(value.type.tensor_type.HasField("shape") for value in proto.graph.output):
         proto = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
-    for value in proto.graph.output:
-        _refuse_unsized(value, "output", where)
+    unsized = [o for value in proto.graph.output if (o := input_shapes.unsized(value, "output"))]
+    if unsized:
+        _refuse(where, [*obstacles, *(_foreign_operators(proto) or unsized)])  # whose outputs nobody knows
     return proto
+
+
+def _foreign_operators(proto: onnx.ModelProto) -> list[Obstacle]:
+    """Nodes of other domains that the model does not define itself."""
+    own = {(function.domain, function.name) for function in proto.functions}
+    found = []
+    for node in proto.graph.node:
+        if node.domain not in ("", "ai.onnx") and (node.domain, node.op_type) not in own:
+            operator = f"{node.domain}.{node.op_type}"
+            found.append(Obstacle(_label(node), f"operator {operator} is not supported", FOREIGN, node.name, operator))
+    return found

@@ -14,10 +14,27 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from eightbit import calibrate, check, emit, graph, input_ranges, load, lower, ops, plan, program_text, samples, target
+from eightbit import (
+    budgets,
+    calibrate,
+    check,
+    emit,
+    graph,
+    input_ranges,
+    input_shapes,
+    load,
+    lower,
+    needs,
+    ops,
+    plan,
+    program_text,
+    samples,
+    target,
+)
 from eightbit.build import Build
 from eightbit.calibration import Calibration, check_fits, read
-from eightbit.errors import BudgetError, InputError
+from eightbit.errors import InputError
+from eightbit.obstacles import Obstacle, ObstacleError
 from eightbit.optimize import optimize
 from eightbit.options import Options
 from eightbit.program import Program
@@ -46,15 +63,20 @@ def compile_model(
     dump: Dump = ignore,
     recipe: Recipe = DEFAULT,
     input_range: input_ranges.Given = None,
+    shape: input_shapes.Given = None,
+    limits: budgets.Budgets = budgets.NONE,
 ) -> Build:
     """Compile a float ONNX model (with samples or a calibration.json), or a saved program.txt."""
     target.load(options.target)  # a wrong name is refused before anything is read
     if isinstance(model, str | Path) and Path(model).suffix == ".txt":
         if input_range is not None:
             raise _settled(str(model), "--input-range", "the scales of a program are part of it")
+        if shape is not None:
+            raise _settled(str(model), "--shape", "the shapes of a program are part of it")
         program = program_text.load_program(model)
-        return back_end(replace(program, name=name or program.name), None, (), options, dump)
-    return back_end(*front_end(model, calibration, name, dump, recipe, input_range), options, dump)
+        return back_end(replace(program, name=name or program.name), None, (), options, dump, limits)
+    found = front_end(model, calibration, name, dump, recipe, input_range, shape)
+    return back_end(*found, options, dump, limits)
 
 
 def front_end(
@@ -64,9 +86,10 @@ def front_end(
     dump: Dump,
     recipe: Recipe = DEFAULT,
     input_range: input_ranges.Given = None,
+    shape: input_shapes.Given = None,
 ) -> tuple[Program, Calibration, tuple[str, ...]]:
     """ONNX -> optimised Program."""
-    loaded = load.load(model, name)
+    loaded = load.load(model, name, shape)
     dump("load", "\n".join([f"model {loaded.name!r}", *loaded.notes]) + "\n")
     simple = float_graph(loaded)
     dump("simplify", graph.text(simple))
@@ -112,16 +135,25 @@ def _left_out(whole: Program, pruned: Program) -> list[str]:
 
 def float_graph(loaded: load.Loaded) -> graph.Graph:
     """The simplified graph; every obstacle in it is refused at once, before samples are read."""
-    simple = simplify(loaded)
-    obstacles = lower.refusals(simple)
+    simple, obstacles = surveyed(loaded)
     if obstacles:
-        raise InputError(
-            "the model cannot be compiled" if len(obstacles) == 1 else f"the model has {len(obstacles)} obstacles",
-            where=obstacles[0][0] if len(obstacles) == 1 else loaded.name,
-            why=obstacles[0][1] if len(obstacles) == 1 else "".join(f"\n{where}: {why}" for where, why in obstacles),
-            hint="change this in the model and export it again; `eightbit ops` lists the operators that compile",
-        )
+        raise ObstacleError(loaded.name, obstacles)
     return simple
+
+
+def surveyed(loaded: load.Loaded) -> tuple[graph.Graph, list[Obstacle]]:
+    """The simplified graph, and all that stands in the way of compiling it."""
+    try:
+        simple = simplify(loaded)
+    except InputError as error:
+        if loaded.obstacles:  # sizes that are not known may well be why
+            raise ObstacleError(loaded.name, loaded.obstacles) from error
+        raise
+    if not loaded.obstacles:
+        return simple, lower.refusals(simple)
+    told, sizes = {found.where for found in loaded.obstacles}, graph.size_arithmetic(simple)
+    further = [found for found in lower.refusals(simple) if found.where not in told | sizes]
+    return simple, [*loaded.obstacles, *further]
 
 
 def learn(
@@ -191,8 +223,9 @@ def back_end(
     notes: tuple[str, ...],
     options: Options,
     dump: Dump,
+    limits: budgets.Budgets = budgets.NONE,
 ) -> Build:
-    """Program -> C."""
+    """Program -> C. A board's memories are limits too, of which nothing is left for the rest of the firmware."""
     chosen = target.load(options.target)
     selection = select(program, chosen, options.optimize)
     dump("select", selection.text())
@@ -200,23 +233,12 @@ def back_end(
     dump("schedule", steps.text())
     layout = plan.plan(program, selection, steps, options.io)
     dump("plan", plan.text(program, selection, layout))
+    wants = needs.of_layout(program, selection, layout)
+    for limit in (limits, budgets.of_target(chosen)):
+        budgets.enforce(program, options, wants, limit)
     emission = emit.emit(program, selection, steps, layout)
     dump("emit", emission.files[f"{emission.name}.c"])
-    build = Build(program, chosen, selection, steps, layout, emission, found, notes, options, tool_version())
-    _check_memories(build)
-    return build
-
-
-def _check_memories(build: Build) -> None:
-    """A board's memories are budgets: context, buffers and constants must fit, with nothing left for the rest."""
-    report, board = build.report(), build.target
-    needs = (
-        ("RAM", report["context_bytes"] + report["io_bytes"], board.ram_bytes, ", stack apart"),
-        ("flash", report["weight_bytes"], board.flash_bytes, ", code apart"),
-    )
-    for memory, need, limit, note in needs:
-        if limit is not None and need > limit:
-            raise BudgetError(board.name, memory, need, limit, note=note)
+    return Build(program, chosen, selection, steps, layout, emission, found, notes, options, tool_version())
 
 
 def _checked(program: Program, stage: str) -> Program:

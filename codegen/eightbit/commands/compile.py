@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from eightbit import input_ranges, pipeline
+from eightbit import budgets, input_ranges, input_shapes, pipeline
+from eightbit.budgets import Budgets
 from eightbit.console import LOG, command, show
 from eightbit.options import IO, OPTIMIZE, Options
 from eightbit.recipe import Recipe
@@ -30,6 +31,9 @@ from eightbit.recipe import Recipe
     metavar="[NAME=]LO,HI",
     help="The range of an input, whatever the samples have. 0,255 or 0,1 for pixels. Once per input.",
 )
+@click.option("--shape", multiple=True, metavar="[NAME=]SIZES", help="Sizes of an input: 1,3,96,96. Once per input.")
+@click.option("--max-ram", help="Bytes, or 32K: exit status 1 if context and buffers take more, stack apart.")
+@click.option("--max-flash", help="Bytes, or 1M: exit status 1 if constants take more, code apart.")
 @click.option("--optimize", type=click.Choice(OPTIMIZE), default="speed", show_default=True, help="No bit changes.")
 @click.option("--io", type=click.Choice(IO), default="arena", show_default=True, help="Where inputs and outputs lie.")
 @click.option("--no-equalize", is_flag=True, help="Leave out the equalisation of channels.")
@@ -44,6 +48,9 @@ def compile_command(
     name: str | None,
     output: Path,
     input_range: tuple[str, ...],
+    shape: tuple[str, ...],
+    max_ram: str | None,
+    max_flash: str | None,
     optimize: str,
     io: str,
     no_equalize: bool,
@@ -65,8 +72,10 @@ def compile_command(
             coordinate_descent=not no_coordinate_descent,
             activation_correction=not no_activation_correction,
         )
-        ranges, options = input_ranges.parse(input_range) or None, Options(target_name, io, optimize)
-        build = pipeline.compile_model(model, calibration, options, name, dump, recipe, ranges)
+        ranges, shapes = input_ranges.parse(input_range) or None, input_shapes.parse(shape) or None
+        limits = Budgets(budgets.parse("--max-ram", max_ram), budgets.parse("--max-flash", max_flash))
+        options = Options(target_name, io, optimize)
+        build = pipeline.compile_model(model, calibration, options, name, dump, recipe, ranges, shapes, limits)
         build.write(output)
     document = build.report() | {"output": str(output)}
     if not as_json:

@@ -12,10 +12,14 @@ import numpy as np
 
 from eightbit.graph import INTEGERS, Graph, Node
 from eightbit.lower.rule import Rule
+from eightbit.obstacles import Obstacle
 
 __all__ = ["Rule", "all_rules", "refusals", "rule"]
 
 LARGEST = 2.0**60  # of ranges, weights and biases: scales made of their products and sums then fit float32
+INPUT = "export the model with a float input of the size that the sensor gives"
+OUTPUT = "leave it out of the outputs of the model"
+OPERATORS = "`eightbit ops` lists the operators that compile"
 ELEMENTS_MAX = 1 << 26  # of a value: its lowering takes 8 bytes for each
 
 
@@ -34,12 +38,32 @@ def rule(node: Node) -> Rule:
     return all_rules()[node.op_type]
 
 
-def refusals(graph: Graph) -> list[tuple[str, str]]:
-    """(where, why) of every obstacle in a graph, all at once, each where it arises."""
-    found = [(f"model input {v!r}", _input_refusal(graph, v)) for v in graph.inputs]
-    found += [(f"model output {v!r}", _output_refusal(graph, v)) for v in graph.outputs]
-    found += [(node.label, _node_refusal(graph, node)) for node in graph.nodes]
-    return [(where, why) for where, why in dict.fromkeys(found) if why]
+def refusals(graph: Graph) -> list[Obstacle]:
+    """Every obstacle in a graph, all at once, each where it arises."""
+    found = [Obstacle(f"model input {v!r}", why, INPUT) for v in graph.inputs if (why := _input_refusal(graph, v))]
+    found += [Obstacle(f"model output {v!r}", why, OUTPUT) for v in graph.outputs if (why := _output_refusal(graph, v))]
+    for node in graph.nodes:
+        why = _node_refusal(graph, node)
+        if why:
+            found.append(Obstacle(node.label, why, _hint(graph, node), node.name, operator_name(node)))
+    return list(dict.fromkeys(found))
+
+
+def operator_name(node: Node) -> str:
+    """An operator with its domain, where that is not ONNX's own."""
+    return f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+
+
+def _supported(node: Node) -> bool:
+    return not node.domain and node.op_type in all_rules()
+
+
+def _hint(graph: Graph, node: Node) -> str:
+    if _supported(node):
+        return "change this in the model and export it again"
+    if all(value in graph.outputs or value not in graph.readers for value in node.outputs if value):
+        return f"cut it off, and let the firmware do it with the outputs of what is before; {OPERATORS}"
+    return f"build the model without it and export it again; {OPERATORS}"
 
 
 def _input_refusal(graph: Graph, value: str) -> str:
@@ -56,9 +80,8 @@ def _output_refusal(graph: Graph, value: str) -> str:
 
 
 def _node_refusal(graph: Graph, node: Node) -> str:
-    if node.domain or node.op_type not in all_rules():
-        name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        return f"operator {name} is not supported"
+    if not _supported(node):
+        return f"operator {operator_name(node)} is not supported"
     read = [value for value in node.outputs[1:] if value and (value in graph.readers or value in graph.outputs)]
     if read:
         return f"its output {read[0]!r} is not supported, only the first one is"

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Can this model be compiled, and what will it cost? Answered without samples, with every obstacle at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eightbit import budgets, input_shapes, load, pipeline, target
+from eightbit.estimate import Estimate, Fit, estimate, sketch
+from eightbit.obstacles import Obstacle, ObstacleError
+from eightbit.options import Options
+from eightbit.program import Program
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """`estimate` is None where the model itself is the obstacle."""
+
+    name: str
+    notes: tuple[str, ...]
+    obstacles: tuple[Obstacle, ...]
+    estimate: Estimate | None
+
+    def json(self) -> dict[str, Any]:
+        figures = self.estimate.json() if self.estimate is not None else {}
+        found = [obstacle.json() for obstacle in self.obstacles]
+        return {"name": self.name, "obstacles": found, "notes": list(self.notes), **figures}
+
+
+def check_model(model: pipeline.Source, target_name: str | None = None, shape: input_shapes.Given = None) -> Checkup:
+    """Raises InputError for what is no model. With a target, that the model is too large for it is an obstacle too."""
+    boards = [target.load(name) for name in ([target_name] if target_name else target.names())]
+    try:
+        loaded = load.load(model, shape=shape)
+        simple, obstacles = pipeline.surveyed(loaded)
+    except ObstacleError as error:
+        return Checkup(error.where, (), error.obstacles, None)
+    made, findings = (None, obstacles) if obstacles else sketch(simple)
+    if made is None:
+        return Checkup(loaded.name, loaded.notes, tuple(findings), None)
+    found = estimate(simple, made, boards)
+    too_small = _too_small(made.likely, found.targets[0]) if target_name else []
+    return Checkup(loaded.name, loaded.notes, tuple(too_small), found)
+
+
+def _too_small(program: Program, fit: Fit) -> Sequence[Obstacle]:
+    """What a target lacks."""
+    board = fit.target
+    broken = budgets.broken(program, Options(board.name), fit.likely, budgets.of_target(board))
+    return [Obstacle(error.where, error.why, error.hint) for error in broken]

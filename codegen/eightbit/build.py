@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit import emit, folder, ops, plan, program_text, samples, simulate, target, toolchain, verify
+from eightbit import emit, folder, input_ranges, ops, plan, program_text, samples, simulate, target, toolchain, verify
 from eightbit.calibration import Calibration
 from eightbit.compare import VerifyResult
 from eightbit.fixed import Int8
@@ -115,7 +115,9 @@ def batch(program: Program, x: samples.Source | None, count: int = SEEDED) -> di
         parts = [emit.seeded_inputs(program, number) for number in range(count)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     shapes = {port.name: port.shape for port in program.inputs}
-    return simulate.input_batch(program, samples.read(x, shapes))
+    given = samples.read(x, shapes)
+    input_ranges.check_saturation(program, given)
+    return simulate.input_batch(program, given)
 
 
 def verify_folder(out: str | Path, x: samples.Source | None, cc: str, cflags: Sequence[str]) -> VerifyResult:

@@ -19,6 +19,7 @@ from eightbit.errors import EightbitError, InputError, reason
 
 LOG = Console(stderr=True, highlight=False)
 OUT = Console(highlight=False)
+INTERRUPTED = 130  # as shells say it
 INTERNAL = "EIGHTBIT_TRACEBACK"
 
 
@@ -32,6 +33,9 @@ def command(function: Callable[..., int]) -> Callable[..., None]:
         except EightbitError as error:
             _report(error, as_json)
             status = error.exit_status
+        except KeyboardInterrupt:
+            LOG.print("interrupted: nothing is left behind")
+            status = INTERRUPTED
         except Exception as error:
             if os.environ.get(INTERNAL):
                 raise

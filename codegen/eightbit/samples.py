@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eightbit.errors import InputError, reason
+from eightbit.errors import InputError, closest, reason
 from eightbit.graph import INTEGERS, Graph
 
 LABELS = "labels"
@@ -101,8 +101,13 @@ def _same_names(found: set[str], wanted: list[str], where: str) -> None:
         "the samples do not match the model's inputs",
         where=where,
         why=f"they hold {sorted(found)}, the model's inputs are {wanted}",
-        hint="name each array like its model input (and `labels` for class numbers)",
+        hint=f"{_meant(found, wanted)}name each array like its model input (and `labels` for class numbers)",
     )
+
+
+def _meant(found: set[str], wanted: list[str]) -> str:
+    """Which inputs wrong names resemble."""
+    return "".join(closest(name, [w for w in wanted if w not in found]) for name in sorted(found - set(wanted)))
 
 
 def _fit(name: str, array: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from eightbit import machine, resources
-from eightbit.errors import InputError, reason
+from eightbit.errors import InputError, closest, reason
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def load(name: str) -> Target:
             f"there is no target {name!r}",
             where="--target",
             why=f"the targets are {', '.join(names())}",
-            hint="`eightbit targets` says what each is; a new one is one file in targets/",
+            hint=f"{closest(name, names())}`eightbit targets` says what each is; a new one is one file in targets/",
         )
     return read(resources.targets() / f"{name}.toml")
 

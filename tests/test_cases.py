@@ -13,6 +13,7 @@ import onnx
 import pytest
 
 import eightbit
+from command_line import run
 from eightbit.fixed import round_half_up
 from models import model, node, samples, weights
 
@@ -125,6 +126,52 @@ def test_a_narrow_image_needs_no_more_memory_than_its_plan_says() -> None:
     build = eightbit.compile(model(nodes, {"x": [1, 3, 20, 5]}, {"y": [1, 11, 20, 5]}, consts), samples(3, 20, 5))
     flags = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     assert build.verify(samples(3, 20, 5), "clang", flags).ok
+
+
+def test_an_input_that_is_read_again_after_four_layers_is_there_still_and_is_not_changed() -> None:
+    shared = {"pads": [1, 1, 1, 1]}
+    nodes = [node("Conv", f"h{i} w{i}", f"c{i + 1}", **shared) for i in range(4)]
+    nodes += [node("Relu", f"c{i + 1}", f"h{i + 1}") for i in range(4)]
+    nodes = [part for pair in zip(nodes[:4], nodes[4:], strict=True) for part in pair] + [node("Add", "h4 h0", "y")]
+    consts = {f"w{i}": weights(4, 4, 3, 3, seed=i) for i in range(4)}
+    proto = model(nodes, {"h0": [1, 4, 12, 9]}, {"y": [1, 4, 12, 9]}, consts)
+    x = samples(4, 12, 9, count=20)
+    for io in ("arena", "caller"):
+        build = eightbit.compile(proto, x, io=io)
+        result = build.verify(x, "clang", ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"))
+        assert result.ok
+        assert result.inputs_intact
+        places = [build.layout.places[port.tensor] for port in (*build.program.inputs, *build.program.outputs)]
+        assert places[0].last == places[1].first  # the last Add reads the input while it writes the output
+
+
+def test_a_large_intermediate_value_lies_in_the_context_and_not_on_the_stack(tmp_path: Path) -> None:
+    nodes = [node("Conv", "x w", "h", pads=[1, 1, 1, 1]), node("Relu", "h", "r"), node("Conv", "r v", "y")]
+    consts = {"w": weights(16, 1, 3, 3), "v": weights(2, 16, 1, 1)}
+    proto = model(nodes, {"x": [1, 1, 96, 96]}, {"y": [1, 2, 96, 96]}, consts)
+    build = eightbit.compile(proto, samples(1, 96, 96, count=2), target="cortex-m4")
+    assert build.report()["arena_bytes"] >= 16 * 96 * 96
+    out = build.write(tmp_path / "out")
+    name = build.emission.name
+    command = ["gcc", "-std=c99", "-O2", "-fstack-usage", "-c", out / f"{name}.c", "-o", tmp_path / f"{name}.o"]
+    subprocess.run(command, check=True)
+    frames = [int(line.split("\t")[1]) for line in (tmp_path / f"{name}.su").read_text().splitlines()]
+    assert frames
+    assert sum(frames) < 1024  # more than any chain of calls can take
+
+
+def test_three_operators_that_nobody_can_compile_are_named_in_one_run(tmp_path: Path) -> None:
+    nodes = [
+        node("RandomNormalLike", "x", "a", name="augment_noise"),
+        node("Unique", "a", "b", name="unique_values"),
+        node("NonZero", "b", "c", name="find_nonzero"),
+        node("Cast", "c", "y", to=onnx.TensorProto.FLOAT),
+    ]
+    onnx.save(model(nodes, {"x": ["N", 4]}, {"y": [1, "M"]}), tmp_path / "net.onnx")
+    result = run("compile", tmp_path / "net.onnx", "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert all(name in result.stderr for name in ("augment_noise", "unique_values", "find_nonzero"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_channel_that_is_all_but_dead_neither_overflows_nor_divides_by_zero() -> None:

@@ -13,7 +13,8 @@ import pytest
 import eightbit
 import real
 from command_line import answer, refused, run
-from eightbit import checkup, ops, pipeline, target
+from eightbit import checkup, estimate, ops, pipeline, target
+from eightbit.float_run import FloatModelError
 from models import conv_relu, dense, model, node, one, samples, weights
 
 DENSE = dense().SerializeToString()
@@ -190,6 +191,17 @@ def test_a_model_that_noise_is_too_much_for_is_estimated_all_the_same() -> None:
     nodes = [node("Gemm", "x w", "a"), node("Gemm", "a w", "b"), node("Gemm", "b w", "y")]
     proto = model(nodes, {"x": [1, 4]}, {"y": None}, {"w": weights(4, 4) * np.float32(1e17)})
     assert checkup.check_model(proto).estimate is not None
+
+
+def test_a_model_that_the_float_runtime_does_not_take_is_no_model_that_compiles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise FloatModelError("the float model does not run", where="ONNX Runtime", why="no", hint="look")
+
+    monkeypatch.setattr(estimate, "calibrate", fail)
+    (obstacle,) = checkup.check_model(dense()).obstacles
+    assert (obstacle.where, obstacle.why) == ("the float model does not run in ONNX Runtime", "no")
 
 
 def networks() -> list[Any]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eightbit
 from eightbit import names
-from models import model, node, samples
+from models import model, node, one, samples, weights
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,40}")
 C_STANDARD = (
@@ -97,3 +98,48 @@ def test_odd_names_everywhere_compile_and_give_the_same_bits() -> None:
     build = eightbit.compile(proto, {renamed["x"]: samples(4), renamed["w"]: samples(2)})
     assert set(build.simulate({renamed["x"]: samples(4), renamed["w"]: samples(2)})) == {odd[1], odd[2], odd[4]}
     assert build.verify().ok
+
+
+HOSTILE = [
+    'say "hi"', "two\nlines", "*/ int x; /*", "what??/", "../../etc/passwd", "{{ 7 * 7 }}", "{% raw %}", "for", "int",
+    "main", "NULL", "名前", "\u202eevil", "y" * 10_000, "%s%n", "a\\", "#error", "", "a b", "a.b", "a-b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: ascii(name)[:20])
+def test_a_hostile_name_for_everything_gives_files_in_their_folder_that_compile(name: str, tmp_path: Path) -> None:
+    first, second = name or "in", f"{name} "  # the same once cleaned
+    nodes = [node("Conv", "x w b", "y"), node("Relu", "y", "z")]
+    consts = {"w": weights(2, 1, 3, 3), "b": weights(2)}
+    proto = model(nodes, {"x": [1, 1, 4, 4]}, {"y": None, "z": None}, consts)
+    for old, new in (("x", f"{name}x"), ("w", f"{name}w"), ("b", f"{name}b"), ("y", first), ("z", second)):
+        rename(proto, old, new)
+    proto.graph.name = name or "graph"
+    proto.graph.node[0].name = proto.graph.node[1].name = name
+    out = eightbit.compile(proto, samples(1, 4, 4), name=name).write(tmp_path / "out")
+    assert {path.parent for path in tmp_path.rglob("*.[ch]")} == {out}
+    sources = sorted(out.glob("*.c"))
+    subprocess.run(
+        ["gcc", "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", *sources], check=True
+    )
+
+
+def rename(proto: onnx.ModelProto, old: str, new: str) -> None:
+    """A value's name, wherever it stands."""
+    for item in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+        item.name = new if item.name == old else item.name
+    for item in proto.graph.node:
+        item.input[:] = [new if value == old else value for value in item.input]
+        item.output[:] = [new if value == old else value for value in item.output]
+
+
+@pytest.mark.parametrize("stem", ["math", "stdint", "string", "e8_types", "for", "9", "..."])
+def test_a_model_file_with_the_name_of_a_header_hides_none(stem: str, tmp_path: Path) -> None:
+    onnx.save(one("Softmax", [1, 4]), tmp_path / f"{stem}.onnx")
+    build = eightbit.compile(tmp_path / f"{stem}.onnx", samples(4))
+    assert build.verify().ok
+    out = build.write(tmp_path / "out")
+    main = f'#include <math.h>\n#include <stdint.h>\n#include <string.h>\n#include "{build.emission.name}.h"\n'
+    main += 'int main(void) { return (int)strlen("") + (int)fabs(-0.0); }\n'
+    command = ["gcc", "-std=c99", "-Wall", "-Werror", "-fsyntax-only", f"-I{out}", "-x", "c", "-"]
+    subprocess.run(command, input=main, text=True, check=True)

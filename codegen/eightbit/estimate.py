@@ -17,6 +17,7 @@ from eightbit import check, needs, ops, target
 from eightbit.calibrate import calibrate
 from eightbit.calibration import Calibration
 from eightbit.errors import InputError
+from eightbit.float_run import FloatModelError
 from eightbit.graph import INTEGERS, Graph
 from eightbit.lower import rule
 from eightbit.lower.groups import roots
@@ -102,6 +103,8 @@ def sketch(graph: Graph) -> tuple[Sketch | None, list[Obstacle]]:
     """The sketch of a graph without refusals, or what only its fixed-point form shows to be in the way."""
     try:
         found = calibrate(graph, _noise(graph))
+    except FloatModelError as error:
+        return None, [Obstacle(f"{error.what} in {error.where}", error.why, error.hint)]
     except InputError:  # noise is nothing that the model was made for
         found = Calibration(dict.fromkeys(roots(graph), UNIT))
     program = quantize(graph, replace(found, gains={}))

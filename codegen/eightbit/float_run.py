@@ -19,6 +19,8 @@ class FloatModel:
 
     def __init__(self, model: bytes, values: Sequence[str]) -> None:
         proto = onnx.load_model_from_string(model)
+        for node in proto.graph.node:
+            node.name = ""  # models may have equal ones, which the runtime refuses
         known = {output.name for output in proto.graph.output}
         for value in dict.fromkeys(values):
             if value not in known:
@@ -50,8 +52,12 @@ class FloatModel:
             yield self.run(samples.row(index))
 
 
-def _failed(error: Exception) -> InputError:
-    return InputError(
+class FloatModelError(InputError):
+    """ONNX Runtime does not take a model, or not these samples."""
+
+
+def _failed(error: Exception) -> FloatModelError:
+    return FloatModelError(
         "the float model does not run",
         where="ONNX Runtime",
         why=reason(error),

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from eightbit import lower
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -20,6 +22,16 @@ def test_the_python_example_prints_what_its_comments_say(tmp_path: Path) -> None
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == said
+
+
+def test_the_table_of_operators_is_that_of_the_registry(update: bool) -> None:
+    rows = "".join(f"| {', '.join(rules)} | {note} |\n" for rules, note in lower.families())
+    table = f"| ONNX operators | |\n|---|---|\n{rows}"
+    parts = README.split("<!-- operators: pytest --update -->\n")
+    if update:
+        (ROOT / "README.md").write_text("<!-- operators: pytest --update -->\n".join([parts[0], table, parts[2]]))
+    assert len(parts) == 3
+    assert parts[1] == table or update
 
 
 def test_every_command_it_shows_is_one_of_the_command_line(tmp_path: Path) -> None:

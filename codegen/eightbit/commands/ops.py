@@ -13,9 +13,14 @@ from eightbit.console import command, show
 @command
 def ops_command(as_json: bool) -> int:
     """List the operators. ONNX operators that compile, and the fixed-point operators they become."""
-    document = {
-        "onnx": ", ".join(lower.all_rules()) if not as_json else list(lower.all_rules()),
-        **{op.name: op.bits for op in ops.all_ops().values()},
-    }
-    show(document, as_json, "operators")
+    if as_json:
+        show({"onnx": list(lower.all_rules()), **_fixed_point()}, True, "")
+        return 0
+    show({", ".join(rules): note for rules, note in lower.families()}, False, "ONNX operators that compile")
+    show(_fixed_point(), False, "fixed-point operators that they become")
     return 0
+
+
+def _fixed_point() -> dict[str, str]:
+    """The bits of each, by name."""
+    return {op.name: op.bits for op in ops.all_ops().values()}

@@ -24,13 +24,20 @@ ELEMENTS_MAX = 1 << 26  # of a value: its lowering takes 8 bytes for each
 
 
 @cache
+def families() -> list[tuple[dict[str, Rule], str]]:
+    """Rules that belong together, by ONNX operator, and what is to be said of them: one file each, by file name."""
+    found = []
+    for info in sorted(pkgutil.iter_modules(__path__), key=lambda item: item.name):
+        module = importlib.import_module(f"{__name__}.{info.name}")
+        if hasattr(module, "RULES"):
+            found.append((module.RULES, " ".join((module.__doc__ or "").split("\n\n")[0].split())))
+    return found
+
+
+@cache
 def all_rules() -> dict[str, Rule]:
     """Every supported ONNX operator, sorted by name."""
-    found: dict[str, Rule] = {}
-    for info in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{info.name}")
-        found |= getattr(module, "RULES", {})
-    return dict(sorted(found.items()))
+    return dict(sorted((name, rule) for rules, _ in families() for name, rule in rules.items()))
 
 
 def rule(node: Node) -> Rule:

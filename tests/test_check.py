@@ -93,7 +93,9 @@ def test_what_is_a_model_but_cannot_be_compiled_is_the_answer_no(
     tmp_path: Path, proto: onnx.ModelProto, told: str
 ) -> None:
     onnx.save(proto, tmp_path / "net.onnx")
-    (obstacle,) = answer("check", tmp_path / "net.onnx", status=1)["obstacles"]
+    document = answer("check", tmp_path / "net.onnx", status=1)
+    (obstacle,) = document["obstacles"]
+    assert Path(document["name"]).stem == "net"
     assert told in obstacle["reason"]
     assert obstacle["where"]
     assert obstacle["hint"]

@@ -36,7 +36,7 @@ def check_model(model: pipeline.Source, target_name: str | None = None, shape: i
         loaded = load.load(model, shape=shape)
         simple, obstacles = pipeline.surveyed(loaded)
     except ObstacleError as error:
-        return Checkup(error.where, (), error.obstacles, None)
+        return Checkup(error.model, (), error.obstacles, None)
     made, findings = (None, obstacles) if obstacles else sketch(simple)
     if made is None:
         return Checkup(loaded.name, loaded.notes, tuple(findings), None)

@@ -42,11 +42,11 @@ class BudgetError(EightbitError):
     ) -> None:
         self.memory, self.needed, self.available = memory, needed, available
         option = f"--max-{memory.lower()}"
-        has, over = "there are" if board else "allowed are", needed - available
+        has = f"there are {available}" if board else f"allowed are {available}, {needed - available} too few"
         super().__init__(
             f"the network does not fit the {memory} of {board}" if board else f"the network breaks {option}",
             where=f"target {board}" if board else option,
-            why=f"it needs {needed} bytes of {memory}{note}; {has} {available}, {over} too few",
+            why=f"it needs {needed} bytes of {memory}{note}; {has}",
             hint=hint,
         )
 

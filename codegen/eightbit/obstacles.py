@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eightbit.errors import InputError
+from eightbit.errors import InputError, printable
 
 SEVERAL = "each has another way out: `eightbit check` lists them with a hint each"
 
@@ -35,10 +35,10 @@ class Obstacle:
 
 
 class ObstacleError(InputError):
-    """A model that is one, but cannot be compiled as it is."""
+    """A model that is one, but cannot be compiled as it is. `model`: its name or file."""
 
     def __init__(self, model: str, obstacles: Sequence[Obstacle]) -> None:
-        self.obstacles = tuple(obstacles)
+        self.model, self.obstacles = printable(model), tuple(obstacles)
         first, hints = self.obstacles[0], {found.hint for found in self.obstacles}
         if len(self.obstacles) == 1:
             super().__init__(first.what, where=first.where, why=first.why, hint=first.hint)

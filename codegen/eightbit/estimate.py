@@ -31,7 +31,7 @@ from eightbit.samples import Samples
 from eightbit.select import select
 
 NOISE = 4  # samples
-UNIT = (-1.0, 1.0)  # the range of what nothing is known of
+WIDE = (-8.0, 8.0)  # of what nothing is known of: wider than inputs that are normalised, narrower than pixels
 CODE_BYTES = (420, 65)  # of a kernel and of a call, in Thumb, -Os and --optimize size: within a third for six networks
 SMALL = Options(optimize="size")
 SIZES = "sizes must fit 16 bits; make the layer smaller, or split it"
@@ -106,7 +106,7 @@ def sketch(graph: Graph) -> tuple[Sketch | None, list[Obstacle]]:
     except FloatModelError as error:
         return None, [Obstacle(f"{error.what} in {error.where}", error.why, error.hint)]
     except InputError:  # noise is nothing that the model was made for
-        found = Calibration(dict.fromkeys(roots(graph), UNIT))
+        found = Calibration(dict.fromkeys(roots(graph), WIDE))
     program = quantize(graph, replace(found, gains={}))
     findings = check.check(program)
     if findings:
@@ -118,7 +118,7 @@ def sketch(graph: Graph) -> tuple[Sketch | None, list[Obstacle]]:
 def _noise(graph: Graph) -> Samples:
     """The same on every machine."""
     rng = np.random.default_rng(0)
-    ranges = {name: INTEGERS[graph.integers[name]] if name in graph.integers else UNIT for name in graph.inputs}
+    ranges = {name: INTEGERS[graph.integers[name]] if name in graph.integers else WIDE for name in graph.inputs}
     arrays = {
         name: rng.uniform(low, high, (NOISE, *graph.shapes[name])).astype(np.float32)
         for name, (low, high) in ranges.items()

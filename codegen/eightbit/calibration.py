@@ -7,7 +7,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,31 @@ Moved = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
+class Fidelity:
+    """How well the s8 values of a layer stand for its float values, over some samples.
+
+    `sqnr_db`: signal over noise; None where nothing differs, or there is no signal. `clipped`: the share of values that
+    lie more than a step beyond what the tensor holds; `clipped_noise`: their share of the noise. `spread`: the largest
+    maximum of a channel over the median one. `small`: the share of nonzero values below 1/16 of the range.
+    """
+
+    sqnr_db: float | None
+    clipped: float
+    clipped_noise: float
+    spread: float
+    small: float
+
+
+@dataclass(frozen=True)
 class Calibration:
     """What was learnt from samples: [low, high] by ONNX value, corrected biases by linear node output.
 
     `gains`: factors per channel by the first value of their group (equalize.py); ranges are those without them, which
     hold with them, biases those with them. `roundings`: by linear node output, which of its weights are not rounded to
-    the nearest (rounding.py). `gain_db`, `rounding_db`: by how much each of these lowers the noise of rounding where
-    it acts: a report, which no bit depends on. `means` (float outputs per channel, without gains) and `expected` (float
-    results of the first samples) serve the corrections and are not saved.
+    the nearest (rounding.py). Reports, which no bit depends on: `gain_db` and `rounding_db`, by how much each of these
+    lowers the noise of rounding where it acts; `fidelity`, what came of it, by value on the first samples. `means`
+    (float outputs per channel, without gains) and `expected` (float results of the first samples) serve the corrections
+    and are not saved.
     """
 
     ranges: Mapping[str, tuple[float, float]]
@@ -41,6 +58,7 @@ class Calibration:
     roundings: Mapping[str, Moved] = field(default_factory=dict)
     gain_db: Mapping[str, float] = field(default_factory=dict)
     rounding_db: Mapping[str, float] = field(default_factory=dict)
+    fidelity: Mapping[str, Fidelity] = field(default_factory=dict)
     means: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     expected: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
@@ -52,19 +70,20 @@ class Calibration:
             "gain_db": dict(sorted(self.gain_db.items())),
             "roundings": {value: _packed(moved) for value, moved in sorted(self.roundings.items())},
             "rounding_db": dict(sorted(self.rounding_db.items())),
+            "fidelity": {value: asdict(figures) for value, figures in sorted(self.fidelity.items())},
             "biases": _lists(self.biases),
         }
         return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
 
     def layers(self) -> list[dict[str, Any]]:
-        """What equalisation and coordinate descent did, by ONNX value.
+        """What equalisation and coordinate descent did, and what came of it, by ONNX value.
 
         `predicted_db`: less rounding noise in the layers that read the channels. `measured_db`: less noise of this
         layer's weights on the calibration samples. Both None where the file of the calibration does not say it.
         """
         return [
-            {"layer": value} | self._gained(value) | self._moved(value)
-            for value in sorted({*self.gains, *self.roundings})
+            {"layer": value} | self._gained(value) | self._moved(value) | self._faithful(value)
+            for value in sorted({*self.gains, *self.roundings, *self.fidelity})
         ]
 
     def _gained(self, value: str) -> dict[str, Any]:
@@ -81,6 +100,10 @@ class Calibration:
             return {}
         figures = {"weights": moved.size, "moved": int(moved.sum())}
         return {"roundings": figures | {"measured_db": self.rounding_db.get(value)}}
+
+    def _faithful(self, value: str) -> dict[str, Any]:
+        found = self.fidelity.get(value)
+        return {} if found is None else {"fidelity": asdict(found)}
 
 
 def _lists(numbers: Mapping[str, tuple[float, ...]]) -> dict[str, list[float]]:
@@ -131,7 +154,14 @@ def _parsed(document: Mapping[str, Any]) -> Calibration:
         roundings={value: _unpacked(value, packed) for value, packed in document.get("roundings", {}).items()},
         gain_db=_effects(document.get("gain_db", {})),
         rounding_db=_effects(document.get("rounding_db", {})),
+        fidelity={value: _figures(figures) for value, figures in document.get("fidelity", {}).items()},
     )
+
+
+def _figures(figures: Mapping[str, Any]) -> Fidelity:
+    level = figures["sqnr_db"]
+    others = _effects({name: figure for name, figure in figures.items() if name != "sqnr_db"})
+    return Fidelity(None if level is None else _numbers([level])[0], **others)
 
 
 def _effects(effects: Mapping[str, Any]) -> dict[str, float]:

@@ -19,6 +19,7 @@ from eightbit import (
     calibrate,
     check,
     emit,
+    fidelity,
     graph,
     input_ranges,
     input_shapes,
@@ -183,7 +184,9 @@ def learn(
     found = calibrate.calibrate(simple, given)
     found = _bounded(replace(found, ranges=input_ranges.chosen(found.ranges, simple.inputs, fixed)))
     _checked(quantize(simple, found), "quantize")
-    return complete(simple, found, given, recipe)
+    found = complete(simple, found, given, recipe)
+    done = optimize(quantize(simple, found))
+    return replace(found, fidelity=fidelity.of_calibration(simple, found, done, given))
 
 
 def _settled(where: str, option: str, why: str) -> InputError:

@@ -14,7 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit import emit, folder, input_ranges, ops, plan, program_text, samples, simulate, target, toolchain, verify
+from eightbit import (
+    emit,
+    folder,
+    input_ranges,
+    ops,
+    plan,
+    program_text,
+    report,
+    samples,
+    simulate,
+    target,
+    toolchain,
+    verify,
+)
 from eightbit.calibration import Calibration
 from eightbit.compare import VerifyResult
 from eightbit.fixed import Int8
@@ -73,6 +86,7 @@ class Build:
         found["program.npz"] = program_text.constants_file(self.program)
         found["plan.txt"] = plan.text(self.program, self.selection, self.layout)
         found["report.json"] = json.dumps(self.report(), indent=1) + "\n"
+        found["report.html"] = report.page(self)
         if self.calibration is not None:
             found["calibration.json"] = self.calibration.json()
         return found
@@ -84,29 +98,7 @@ class Build:
 
     def report(self) -> dict[str, Any]:
         """The figures of the build, in bytes and multiply-accumulates."""
-        layout = self.layout
-        macs = ops.total_macs(self.program)
-        return {
-            "name": self.emission.name,
-            **self.options.json(),
-            "plan": "layer",
-            "activation_bytes": layout.activation_bytes,
-            "arena_bound_bytes": layout.bound_bytes,
-            "scratch_bytes": layout.scratch_bytes,
-            "state_bytes": layout.state_bytes,
-            "control_bytes": 0,
-            "arena_bytes": layout.arena_bytes,
-            "context_bytes": plan.align(layout.arena_bytes),
-            "context_pointers": len((*self.program.inputs, *self.program.outputs)) if layout.buffers else 0,
-            "io_bytes": layout.buffers.io_bytes if layout.buffers else 0,
-            "weight_bytes": emit.weight_bytes(self.program, self.selection),
-            "macs": macs,
-            "macs_model": self.program.macs_model or macs,
-            "calls": len(self.selection.kernels),
-            "rescales": [found.json() for found in self.rescales],
-            "notes": list(self.notes),
-            "layers": self.calibration.layers() if self.calibration is not None else [],
-        }
+        return report.figures(self)
 
 
 def batch(program: Program, x: samples.Source | None, count: int = SEEDED) -> dict[str, Int8]:

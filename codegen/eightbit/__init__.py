@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from eightbit import blame as _blame
 from eightbit import input_ranges as _input_ranges
 from eightbit import input_shapes as _input_shapes
 from eightbit import load as _load
@@ -67,13 +68,20 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
 
 
 def evaluate(
-    build: Build, model: _pipeline.Source, samples: _samples.Source, *, shape: _input_shapes.Given = None
+    build: Build,
+    model: _pipeline.Source,
+    samples: _samples.Source,
+    *,
+    shape: _input_shapes.Given = None,
+    layers: bool = False,
 ) -> dict[str, Any]:
     """Float accuracy, fixed-point accuracy, agreement and SQNR of a build on samples (with `labels`).
 
-    `shape`: the one it was compiled with, if any.
+    `shape`: the one it was compiled with, if any. `layers`: also what every layer loses, and what to do about the
+    worst. Needs a build that was made with samples.
     """
     graph = _pipeline.float_graph(_load.load(model, shape=shape))
     given = _samples.of_graph(graph, samples)
     _input_ranges.check_saturation(build.program, given)
-    return _metrics.evaluate(graph, build.program, given)
+    found = _metrics.evaluate(graph, build.program, given)
+    return found | _blame.document(_blame.blame(graph, build.calibration, build.program, given)) if layers else found

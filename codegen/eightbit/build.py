@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eightbit import (
+    calibration,
     emit,
     folder,
     input_ranges,
@@ -123,3 +124,9 @@ def open_folder(out: str | Path) -> tuple[Program, Options]:
     path = Path(out)
     options = of_manifest(folder.read_manifest(path)["options"], str(path))
     return program_text.load_program(path / "program.txt"), options
+
+
+def calibration_of(out: str | Path) -> Calibration | None:
+    """What a written build was calibrated with; None when it was made from a program.txt."""
+    path = Path(out) / "calibration.json"
+    return calibration.read(path) if "calibration.json" in folder.read_manifest(Path(out))["files"] else None

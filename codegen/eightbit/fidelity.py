@@ -7,7 +7,7 @@ Example: 18 dB, and the 2 % of its values that leave the calibrated range make 9
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from eightbit.equalize import factors_of
 from eightbit.fixed import S8_MAX, S8_MIN, dequantise, quantise
 from eightbit.float_run import FloatModel
 from eightbit.graph import Graph
+from eightbit.metrics import ratio
 from eightbit.program import Program, Tensor, stored
 from eightbit.quantize import lowered
 from eightbit.samples import Samples
@@ -74,8 +75,8 @@ def places(graph: Graph, calibration: Calibration, program: Program) -> tuple[Pr
 
 def measure(graph: Graph, whole: Program, watched: list[Place], samples: Samples) -> dict[str, Fidelity]:
     """The Fidelity of every watched value on all samples."""
-    seen = {place.value: _Seen(place) for place in watched}
-    for floats, reals in _pairs(graph, whole, watched, samples):
+    seen = {place.value: Seen(place) for place in watched}
+    for floats, reals in pairs(graph, whole, watched, samples):
         for value, one in seen.items():
             one.see(floats[value].astype(np.float64).ravel(), reals[value])
     return {value: one.fidelity(value in graph.inputs) for value, one in seen.items()}
@@ -87,11 +88,12 @@ def of_calibration(graph: Graph, calibration: Calibration, program: Program, sam
     return measure(graph, whole, watched, samples.first(MEAN_SAMPLES))
 
 
-def _pairs(
-    graph: Graph, whole: Program, watched: list[Place], samples: Samples
+def pairs(
+    graph: Graph, whole: Program, watched: list[Place], samples: Samples, also: Sequence[str] = ()
 ) -> Iterator[tuple[dict[str, NDArray[np.float32]], dict[str, Float]]]:
-    """By value, the float values and what the simulated bytes stand for, sample by sample."""
-    model = FloatModel(graph.model, [place.value for place in watched if place.value not in graph.inputs])
+    """By value, float values and what simulated bytes stand for, sample by sample; of `also` only the former."""
+    values = (*(place.value for place in watched), *also)
+    model = FloatModel(graph.model, [value for value in values if value not in graph.inputs])
     index = 0
     for tensors in simulate.chunks(whole, simulate.input_batch(whole, samples)):
         memory = {place.value: stored(tensors[place.tensor.name], place.tensor) for place in watched}
@@ -102,7 +104,7 @@ def _pairs(
             index += 1
 
 
-class _Seen:
+class Seen:
     """Sums over the samples of one value."""
 
     def __init__(self, place: Place) -> None:
@@ -115,6 +117,7 @@ class _Seen:
         self.threshold = max(ends) * tensor.scale / SMALL
 
     def see(self, flat: Float, real: Float) -> None:
+        """One sample."""
         square, outside, size = (real - flat) ** 2, self.place.outside(flat), np.abs(flat)
         self.signal += float(flat @ flat)
         self.noise += float(square.sum())
@@ -126,8 +129,10 @@ class _Seen:
         self.largest = np.maximum(self.largest, size)
 
     def fidelity(self, is_input: bool) -> Fidelity:
+        """What the samples so far say."""
+        level = ratio(self.signal, self.noise)
         return Fidelity(
-            sqnr_db=round(10 * math.log10(self.signal / self.noise), 2) if self.signal > 0 < self.noise else None,
+            sqnr_db=None if level is None else round(level, 2),
             clipped=_short(self.outside / self.count),
             clipped_noise=_short(self.noise_outside / self.noise) if self.noise > 0 else 0.0,
             spread=_short(self._spread(is_input)),

@@ -106,7 +106,11 @@ def _accuracy(best: NDArray[np.int64], samples: Samples) -> float | None:
 def sqnr(reference: NDArray[Any], got: NDArray[Any]) -> float | None:
     """10 log10(sum y^2 / sum e^2); None when nothing differs (the ratio is infinite) or the reference is zero."""
     signal = float((reference.astype(np.float64) ** 2).sum())
-    noise = float(((reference - got).astype(np.float64) ** 2).sum())
+    return ratio(signal, float(((reference - got).astype(np.float64) ** 2).sum()))
+
+
+def ratio(signal: float, noise: float) -> float | None:
+    """Two energies as decibels; None where the ratio is zero or infinite."""
     return 10 * math.log10(signal / noise) if signal > 0 and noise > 0 else None
 
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from rich.markup import escape
+from rich.table import Table
 
+from eightbit import blame, input_ranges, input_shapes, load, metrics, pipeline, samples
 from eightbit import build as builds
-from eightbit import input_ranges, input_shapes, load, metrics, pipeline, samples
-from eightbit.console import LOG, command, show
-from eightbit.errors import InputError
+from eightbit.console import LOG, OUT, command, show
+from eightbit.errors import InputError, printable
 
 
 @click.command("evaluate")
@@ -20,6 +22,7 @@ from eightbit.errors import InputError
 @click.option("--samples", "sample_file", type=click.Path(path_type=Path), required=True, help="With `labels`, if any.")
 @click.option("--shape", multiple=True, metavar="[NAME=]SIZES", help="The shapes it was compiled with, if any.")
 @click.option("--metric", type=click.Choice(list(metrics.METRICS)), default="accuracy", show_default=True)
+@click.option("--layers", is_flag=True, help="Also what every layer loses, and what to do about the worst.")
 @command
 def evaluate_command(
     model: Path,
@@ -28,6 +31,7 @@ def evaluate_command(
     sample_file: Path,
     shape: tuple[str, ...],
     metric: str,
+    layers: bool,
     as_json: bool,
 ) -> int:
     """Compare float with fixed point. Accuracies, agreement and SQNR of MODEL on samples, or an autoencoder's error."""
@@ -43,11 +47,36 @@ def evaluate_command(
         graph = pipeline.float_graph(load.load(model, shape=shapes))
         if folder is not None:
             program, _ = builds.open_folder(folder)
+            found = builds.calibration_of(folder) if layers else None
         else:
-            program = pipeline.compile_model(model, calibration, shape=shapes).program
+            build = pipeline.compile_model(model, calibration, shape=shapes)
+            program, found = build.program, build.calibration
         given = samples.of_graph(graph, sample_file)
         metrics.check_same_model(graph, program)
         input_ranges.check_saturation(program, given)
         result = metrics.METRICS[metric](graph, program, given)
-    show(result, as_json, f"{model} on {sample_file}")
+        judged = blame.blame(graph, found, program, given) if layers else []
+    show(result | (blame.document(judged) if layers and as_json else {}), as_json, f"{model} on {sample_file}")
+    if layers and not as_json:
+        _show_layers(judged)
     return 0
+
+
+def _show_layers(judged: list[blame.Layer]) -> None:
+    """A row for each layer, then the worst with their hints."""
+    table = Table("call", "SQNR, dB", "alone, dB", "clipped", "ONNX value")
+    for layer in judged:
+        figures = [
+            _decibels(layer.fidelity.sqnr_db),
+            _decibels(layer.isolated_db),
+            f"{100 * layer.fidelity.clipped:.2g} %",
+        ]
+        table.add_row(layer.call, *figures, escape(printable(layer.value)))
+    OUT.print(table)
+    for layer in blame.worst(judged):
+        line = f"{layer.call} alone leaves {_decibels(layer.isolated_db)} dB: {layer.hint}"
+        OUT.print(line, markup=False, soft_wrap=True)
+
+
+def _decibels(level: float | None) -> str:
+    return "-" if level is None else f"{level:.1f}"

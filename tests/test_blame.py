@@ -160,6 +160,23 @@ def test_a_value_beside_a_branch_is_rounded_alone() -> None:
     assert found["h"]["isolated_db"] == pytest.approx(decibels(u + u @ b, u + h), abs=1e-2)
 
 
+def test_what_a_reader_cannot_tell_apart_is_neither_noise_nor_clipped() -> None:
+    nodes = [node("Conv", "x w b", "h"), node("MaxPool", "h", "m", kernel_shape=[2, 2]), node("Relu", "m", "y")]
+    consts = {"w": weights(3, 2, 3, 3), "b": np.full(3, -3.0)}
+    proto = model(nodes, {"x": [1, 2, 8, 8]}, {"y": None}, consts)
+    x = samples(2, 8, 8, count=50)
+    found = by_value(judged(proto, x, x))
+    assert found["h"]["clipped"] == 0
+    assert found["h"]["sqnr_db"] > 30
+
+
+def test_a_network_that_only_moves_elements_has_its_input() -> None:
+    proto = model([node("Flatten", "x", "y")], {"x": [1, 2, 3]}, {"y": None})
+    found = judged(proto, samples(2, 3, count=20), samples(2, 3, count=20))
+    assert set(by_value(found)) == {"x"}
+    assert found["worst"][0]["isolated_db"] == pytest.approx(found["sqnr_db"])
+
+
 def test_an_output_that_the_first_does_not_depend_on_is_judged_at_itself() -> None:
     nodes = [node("Gemm", "x a", "y"), node("Gemm", "x b", "z")]
     proto = model(nodes, {"x": [1, 4]}, {"y": [1, 3], "z": [1, 2]}, {"a": weights(4, 3), "b": weights(4, 2)})

@@ -13,12 +13,11 @@ FEW = 1e-4  # a share of clipped values below it is an outlier's doing
 MOST = 0.5  # of the noise: then clipping is the cause
 UNEVEN = 8.0  # largest channel over the median one: three of eight bits are lost there
 TINY = 0.99  # share of values that the four highest bits of the range do nothing for
-FIXED_RANGE = ("softmax", "lut")  # operators whose outputs have the range that the function has
 
 
 def hint(program: Program, tensor: Tensor, found: Fidelity) -> str:
     """The likeliest cause of the noise of a tensor, and what helps."""
-    if found.clipped_noise > MOST and _calibrated(program, tensor):
+    if found.clipped_noise > MOST:
         return _clipped(tensor, found)
     if found.spread >= UNEVEN:
         return _uneven(program, tensor, found)
@@ -31,14 +30,6 @@ def hint(program: Program, tensor: Tensor, found: Fidelity) -> str:
         "no single cause stands out: it loses what steps of eight bits lose; more samples, of all the kinds that "
         "occur, may still give it better ranges and biases"
     )
-
-
-def _calibrated(program: Program, tensor: Tensor) -> bool:
-    """Is its range one that samples gave, and that no reader cuts on purpose?"""
-    producer, readers = program.producer(tensor.name), program.readers(tensor.name)
-    if producer is not None and producer.op in FIXED_RANGE:
-        return False
-    return not readers or any(reader.op != "lut" for reader in readers)
 
 
 def _clipped(tensor: Tensor, found: Fidelity) -> str:

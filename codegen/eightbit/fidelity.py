@@ -20,6 +20,7 @@ from eightbit.equalize import factors_of
 from eightbit.fixed import S8_MAX, S8_MIN, dequantise, quantise
 from eightbit.float_run import FloatModel
 from eightbit.graph import Graph
+from eightbit.lower.groups import useful_range
 from eightbit.metrics import ratio
 from eightbit.program import Program, Tensor, stored
 from eightbit.quantize import lowered
@@ -34,7 +35,8 @@ DIGITS = 3  # of the figures: what the order of float sums may change does not r
 class Place:
     """Where an ONNX value lies in a Program that has all its channels, elements in ONNX order.
 
-    `index` [size] are the positions in the memory of `tensor`, `gains` [size] what its elements are multiplied by.
+    `index` [size] are the positions in the memory of `tensor`, `gains` [size] what its elements are multiplied by,
+    `useful` the ends of what its readers can tell apart: a Relu alone after it makes all below 0 equal.
     """
 
     value: str
@@ -42,6 +44,7 @@ class Place:
     index: NDArray[np.int64]
     gains: Float
     shape: tuple[int, ...]
+    useful: tuple[float, float]
 
     def real(self, memory: NDArray[np.int8]) -> Float:
         """What bytes [n, bytes] of the tensor stand for, in the units of the float model: [n, size]."""
@@ -69,7 +72,8 @@ def places(graph: Graph, calibration: Calibration, program: Program) -> tuple[Pr
         size, given = math.prod(graph.shapes[value]), factors.get(value, np.ones(1))
         where = builder.values[value]
         tensor, index = whole.tensors[where.tensor], where.index.ravel()
-        found.append(Place(value, tensor, index, np.repeat(given, size // len(given)), graph.shapes[value]))
+        gains, useful = np.repeat(given, size // len(given)), useful_range(graph, value, -math.inf, math.inf)
+        found.append(Place(value, tensor, index, gains, graph.shapes[value], useful))
     return whole, found
 
 
@@ -118,6 +122,7 @@ class Seen:
 
     def see(self, flat: Float, real: Float) -> None:
         """One sample."""
+        flat = np.clip(flat, *self.place.useful)
         square, outside, size = (real - flat) ** 2, self.place.outside(flat), np.abs(flat)
         self.signal += float(flat @ flat)
         self.noise += float(square.sum())

@@ -93,7 +93,7 @@ def test_a_layer_with_one_huge_channel_is_blamed() -> None:
 
 def test_values_beyond_the_calibrated_range_ask_for_more_samples() -> None:
     proto = three_layers(weights(8, 8, seed=2), weights(8, 4, seed=3))
-    found = judged(proto, samples(8, count=50), 8 * samples(8, count=50, seed=5))
+    found = judged(proto, samples(8, count=50), 3 * samples(8, count=50, seed=5))
     assert all(layer["clipped"] > 0.1 for layer in found["layers"])
     assert all("more samples" in layer["hint"] for layer in found["worst"])
 

@@ -39,7 +39,7 @@ X = samples(2, 6, 5)
 def test_a_shape_gives_the_build_that_a_fixed_model_gives(given: input_shapes.Given) -> None:
     build, other = eightbit.compile(dynamic(), X, shape=given), eightbit.compile(fixed(), X)
     files, others = build.files(), other.files()
-    assert {name for name in files if files[name] != others[name]} == {"report.json"}
+    assert {name for name in files if files[name] != others[name]} == {"report.html", "report.json"}
     assert build.notes[0] == (
         "input 'x': shape [1, 2, 6, 5] as asked for; the model leaves open "
         "dimension 0 ('N'), dimension 2 ('H'), dimension 3 ('W')"

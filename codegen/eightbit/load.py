@@ -154,11 +154,17 @@ def _unknown_operators(proto: onnx.ModelProto) -> list[Obstacle]:
     known = {schema.name for schema in onnx.defs.get_all_schemas() if schema.domain == ""}
     found = []
     for node in proto.graph.node:
-        if node.domain in ("", "ai.onnx") and not _exists(node.op_type, opset):
-            what = f"there is no operator {node.op_type!r} in opset {opset} of ONNX"
-            hint = closest(node.op_type, known) + "does the exporter need a newer opset, or a domain of its own?"
-            found.append(Obstacle(_label(node), what, hint, node.name, node.op_type, what))
+        operator = _text(node.op_type)
+        if node.domain in ("", "ai.onnx") and not _exists(operator, opset):
+            what = f"there is no operator {operator!r} in opset {opset} of ONNX"
+            hint = closest(operator, known) + "does the exporter need a newer opset, or a domain of its own?"
+            found.append(Obstacle(_label(node), what, hint, _text(node.name), operator, what))
     return found
+
+
+def _text(name: str | bytes) -> str:
+    """A name in a damaged file may be no text: protobuf then gives its bytes."""
+    return name if isinstance(name, str) else name.decode("utf-8", "replace")
 
 
 def _exists(operator: str, opset: int) -> bool:

@@ -116,7 +116,7 @@ E8_INLINE void e8_conv_s8__lanes_row(const e8_conv_s8_params *q, const e8_linear
 {
     const e8_len room = width + q->pad_left - (q->kw - 1) * (e8_len)q->dil_x - 1;
     const e8_len first = (q->pad_left + q->stride_x - 1) / q->stride_x;
-    const e8_len last = room < 0 ? -1 : room / q->stride_x;
+    const e8_len last = room / q->stride_x; /* at most 0 where no window fits, and then there is no tile */
     const e8_len tiles_end = (last < out_width ? last + 1 : out_width) - E8_CONV_S8__LANES_PIXELS;
     e8_len x;
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +125,12 @@ def test_a_damaged_calibration_is_refused_with_its_reason(tmp_path: Path, text: 
     with pytest.raises(eightbit.InputError, match="cannot read the calibration") as refused:
         eightbit.compile(conv_relu(), tmp_path / "calibration.json")
     assert why in refused.value.why
+
+
+def test_a_value_whose_shape_onnx_runtime_does_not_share_is_refused_by_name() -> None:
+    pool = node("MaxPool", "a", "y", kernel_shape=[2, 2], strides=[2, 2])
+    simple = simplify(load.load(model([node("Relu", "x", "a"), pool], {"x": [1, 2, 4, 4]}, {"y": None})))
+    wrong = replace(simple, shapes=dict(simple.shapes) | {"y": (1, 2, 3, 3)})
+    with pytest.raises(eightbit.InputError, match="'y' has another shape at run time") as caught:
+        calibrate.calibrate(wrong, sampling.of_graph(wrong, samples(2, 4, 4)))
+    assert caught.value.why == "ONNX shape inference says [1, 2, 3, 3], ONNX Runtime [1, 2, 2, 2]"

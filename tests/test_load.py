@@ -171,6 +171,33 @@ def test_a_quantised_model_is_refused_with_the_way_out() -> None:
     assert error.hint == "compile the float model it was made from"
 
 
+@pytest.mark.parametrize(("name", "value"), [("ceil_mode", 5), ("ceil_mode", -1), ("count_include_pad", 2**40)])
+def test_a_flag_that_is_neither_0_nor_1_is_refused_since_runtimes_disagree_on_it(name: str, value: int) -> None:
+    pool = node("AveragePool", "x", "y", kernel_shape=[2], strides=[2], dilations=[1], **{name: value})
+    pool.name = "the pool"
+    error = refused(model([pool], {"x": [1, 3, 4]}, {"y": None}))
+    assert error.what.startswith(f"{name} is {value}")
+    assert "'the pool'" in error.where
+
+
+@pytest.mark.parametrize("inside", ["the graph", "a branch", "a function"])
+def test_a_split_that_contradicts_itself_is_refused_before_it_kills_shape_inference(inside: str) -> None:
+    split = node("Split", "x", "a b y", num_outputs=2, axis=1)
+    proto = model([split], {"x": [1, 4]}, {"y": None}, opset=18)
+    if inside == "a branch":
+        branch = onnx.helper.make_graph([split], "branch", [], [onnx.ValueInfoProto(name="y")])
+        other = onnx.helper.make_graph([node("Relu", "x", "y")], "other", [], [onnx.ValueInfoProto(name="y")])
+        chosen = onnx.helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=other)
+        proto = model([chosen], {"x": [1, 4]}, {"y": None}, {"c": np.array(True)}, opset=18)
+    if inside == "a function":
+        proto = model([onnx.helper.make_node("F", ["x"], ["y"], domain="own")], {"x": [1, 4]}, {"y": None}, opset=18)
+        opsets = [onnx.helper.make_opsetid("", 18)]
+        proto.functions.append(onnx.helper.make_function("own", "F", ["x"], ["y"], [split], opsets))
+        proto.opset_import.append(onnx.helper.make_opsetid("own", 1))
+    error = refused(proto)
+    assert (error.what, error.why) == ("a Split contradicts itself", "num_outputs is 2, and it has 3 outputs")
+
+
 # --- structure -----------------------------------------------------------------------------------------------
 
 

@@ -37,8 +37,9 @@ def calibrate(graph: Graph, samples: Samples) -> Calibration:
     model = FloatModel(graph.model, [*observers, *linear, *channels.values, *results.values])
     for index, made in enumerate(model.each(samples)):
         values = made | samples.row(index)
+        for value, array in made.items():
+            _same_shape(graph, value, array)
         for value, observer in observers.items():
-            _same_shape(graph, value, values[value])
             observer.see(values[value])
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below, by name
             channels.see(values)

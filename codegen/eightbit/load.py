@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import onnx
 import onnx_ir as ir
 
 from eightbit import input_shapes
+from eightbit.contradictions import contradictions
 from eightbit.errors import InputError, closest, printable, reason
 from eightbit.obstacles import Obstacle, ObstacleError
 from eightbit.padding import make_explicit
@@ -49,7 +51,7 @@ def load(
     """
     where, proto = _read(source)
     _refuse_empty(proto, where)
-    _refuse(where, _opset(proto) or _quantised(proto) or _unknown_operators(proto))
+    _refuse(where, _opset(proto) or _quantised(proto) or [*_unknown_operators(proto), *contradictions(proto)])
     notes, obstacles = _sizes(proto, where, shape)
     proto = _checked(proto, where, obstacles)
     default = Path(where).name.split(".")[0] if isinstance(source, str | Path) else proto.graph.name
@@ -151,15 +153,20 @@ def _quantised(proto: onnx.ModelProto) -> list[Obstacle]:
 def _unknown_operators(proto: onnx.ModelProto) -> list[Obstacle]:
     """Nodes whose operator ONNX does not have; what the model defines itself is none of ONNX's."""
     opset = next(item.version for item in proto.opset_import if item.domain in ("", "ai.onnx"))
-    known = {schema.name for schema in onnx.defs.get_all_schemas() if schema.domain == ""}
     found = []
     for node in proto.graph.node:
         operator = _text(node.op_type)
         if node.domain in ("", "ai.onnx") and not _exists(operator, opset):
             what = f"there is no operator {operator!r} in opset {opset} of ONNX"
-            hint = closest(operator, known) + "does the exporter need a newer opset, or a domain of its own?"
+            hint = closest(operator, _operators()) + "does the exporter need a newer opset, or a domain of its own?"
             found.append(Obstacle(_label(node), what, hint, _text(node.name), operator, what))
     return found
+
+
+@cache
+def _operators() -> frozenset[str]:
+    """The names of all operators of ONNX's own."""
+    return frozenset(schema.name for schema in onnx.defs.get_all_schemas() if schema.domain == "")
 
 
 def _text(name: str | bytes) -> str:
@@ -194,7 +201,8 @@ def _sizes(proto: onnx.ModelProto, where: str, shape: input_shapes.Given) -> tup
 def _checked(proto: onnx.ModelProto, where: str, obstacles: Sequence[Obstacle]) -> onnx.ModelProto:
     """The model, found valid. Windows are made explicit before its stated shapes are compared with inferred ones."""
     try:
-        onnx.checker.check_model(_sized(proto, where, obstacles))
+        onnx.checker.check_model(_with_output_shapes(proto))  # inference may crash on what the checker refuses
+        _sized(proto, where, obstacles)
         make_explicit(proto)
         proto = _sized(proto, where, obstacles)
         onnx.checker.check_model(proto, full_check=True)
@@ -204,6 +212,15 @@ def _checked(proto: onnx.ModelProto, where: str, obstacles: Sequence[Obstacle]) 
         _refuse(where, obstacles)  # which may well be why
         raise _invalid(where, error) from error
     return proto
+
+
+def _with_output_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy in which every output states a shape: the checker wants one, and compares it with nothing."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    for value in copy.graph.output:
+        value.type.tensor_type.shape.SetInParent()
+    return copy
 
 
 def _sized(proto: onnx.ModelProto, where: str, obstacles: Sequence[Obstacle]) -> onnx.ModelProto:

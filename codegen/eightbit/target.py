@@ -86,7 +86,8 @@ def read(path: Path) -> Target:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _broken(path, reason(error)) from error
-    hints = {item.name: get_type_hints(Target)[item.name] for item in fields(Target)}
+    types = get_type_hints(Target)  # a slow function
+    hints = {item.name: types[item.name] for item in fields(Target)}
     required = {"summary", "isa"}
     allowed = set(hints) - {"name"}
     if not required <= set(table) <= allowed:

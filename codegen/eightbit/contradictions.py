@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes that the checker lets pass, and that shape inference crashes on or runtimes read differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import onnx
+
+from eightbit.obstacles import Obstacle
+
+FLAGS = set("allowzero ceil_mode count_include_pad keepdims storage_order training_mode transA transB".split())
+HINT = "set it to 0 or 1 and export the model again"
+
+
+def contradictions(proto: onnx.ModelProto) -> list[Obstacle]:
+    """All of them, in branches and functions too."""
+    nodes = [*proto.graph.node, *(node for function in proto.functions for node in function.node)]
+    return [found for node in _every(nodes) for found in _of_node(node)]
+
+
+def _of_node(node: onnx.NodeProto) -> Iterator[Obstacle]:
+    numbers = {item.name: item.i for item in node.attribute if item.type == onnx.AttributeProto.INT}
+    where = f"node {node.name!r} ({node.op_type})"
+
+    def obstacle(what: str, why: str, hint: str) -> Obstacle:
+        return Obstacle(where, why, hint, str(node.name), str(node.op_type), what)
+
+    for name in sorted(FLAGS & set(numbers)):
+        if numbers[name] not in (0, 1):
+            what = f"{name} is {numbers[name]}, which has no meaning"
+            yield obstacle(what, f"{name} is {numbers[name]}; ONNX says what 0 and 1 mean, and nothing else", HINT)
+    if node.op_type == "Split" and numbers.get("num_outputs", len(node.output)) != len(node.output):
+        why = f"num_outputs is {numbers['num_outputs']}, and it has {len(node.output)} outputs"
+        yield obstacle("a Split contradicts itself", why, "export the model again")
+
+
+def _every(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    """These nodes, and those of the graphs in their attributes."""
+    for node in nodes:
+        yield node
+        for item in node.attribute:
+            for graph in (item.g, *item.graphs):
+                yield from _every(graph.node)

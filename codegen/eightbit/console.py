@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -29,7 +32,8 @@ def command(function: Callable[..., int]) -> Callable[..., None]:
     @wraps(function)
     def run(*args: Any, as_json: bool, **kwargs: Any) -> None:
         try:
-            status = function(*args, as_json=as_json, **kwargs)
+            with _quiet():
+                status = function(*args, as_json=as_json, **kwargs)
         except EightbitError as error:
             _report(error, as_json)
             status = error.exit_status
@@ -44,6 +48,20 @@ def command(function: Callable[..., int]) -> Callable[..., None]:
         sys.exit(status)
 
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")(run)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What libraries say of a model on the way goes unsaid: where it matters, a message follows."""
+    logger = logging.getLogger("onnxscript")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _report(error: EightbitError, as_json: bool) -> None:

@@ -40,7 +40,7 @@ from eightbit import load, pipeline
 from eightbit.checkup import check_model
 from eightbit.errors import BudgetError, InputError
 from eightbit.obstacles import ObstacleError
-from eightbit.options import IO, OPTIMIZE, Options
+from eightbit.options import IO, OPTIMIZE, PACKAGE, Options
 from random_graphs import random_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,7 +95,7 @@ class Case:
 
     def options(self) -> Options:
         rng = np.random.default_rng(self.number)
-        return Options(*(pick(rng, choices) for choices in (TARGETS, IO, OPTIMIZE)))
+        return Options(*(pick(rng, choices) for choices in (TARGETS, IO, OPTIMIZE, PACKAGE)))
 
 
 @dataclass

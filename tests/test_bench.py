@@ -130,7 +130,7 @@ def total(out: Path, program: eightbit.build.Program, chip: target.Target, stop:
     kit = firmware.prepare(work, out, program, chip, flags, False, bench.DEFAULT, footprint.flags(chip.cc))
     memory = bench.simulate.memory(program, builds.batch(program, None, 1))
     linked = firmware.link(kit, memory[program.inputs[0].tensor])
-    _, code = footprint.measure(out, work / "net.o", linked)
+    _, code = footprint.measure(out, out, work / "net.o", linked)
     bench.emulate.run(bench.counting.counted(chip, code, linked), linked)
     return bench.counting.read(linked, 1).instructions
 

@@ -180,6 +180,7 @@ DAMAGED = {
     "files of another type": '{"tool": "eightbit", "options": {}, "files": 3}',
     "names of another type": '{"tool": "eightbit", "options": {}, "files": [3]}',
     "a name elsewhere": '{"tool": "eightbit", "options": {}, "files": ["/etc/passwd"]}',
+    "a numerics version that is no number": '{"tool": "eightbit", "numerics": "x", "options": {}, "files": []}',
     "a list": "[]",
     "a nest": "[" * 100_000,
 }

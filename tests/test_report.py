@@ -136,6 +136,7 @@ def test_the_same_build_gives_the_same_page_without_dates_and_paths(tmp_path: Pa
 
 def test_a_page_of_a_program_says_what_is_not_known(tmp_path: Path) -> None:
     small(name="net").write(tmp_path / "out")
+    (tmp_path / "out" / "calibration.json").unlink()
     build = eightbit.compile(tmp_path / "out" / "program.txt")
     page = Page(html(build))
     said = " ".join(page.text)

@@ -39,6 +39,7 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
     name: str | None = None,
     io: str = "arena",
     optimize: str = "speed",
+    package: str = "cmake",
     equalize: bool = True,
     coordinate_descent: bool = True,
     activation_correction: bool = True,
@@ -52,15 +53,16 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
     `model`: a path to .onnx (or to a build's program.txt), its bytes, or an onnx.ModelProto. `samples`: about 100
     typical inputs as .npz, dictionary or array (float32 [n, ...] per input, without the batch axis), or the path of a
     calibration.json. `io`: inputs and outputs lie in the context ("arena") or in buffers of the caller ("caller").
-    `optimize`: "speed", or "size", which compiles each kernel once. `equalize`, `coordinate_descent`,
-    `activation_correction`: steps of the quantisation that may be left out where samples are given. `input_range`:
-    (low, high) of the only input, or a dictionary by input name; inputs without one get what the samples have, and
-    exactly 0..255 or 0..1 where that is near. `shape`: sizes of the only input, or by input name, where the model
-    leaves them open. `max_ram`, `max_flash`: limits in bytes, as the memories of a board are (stack and code apart).
+    `optimize`: "speed", or "size", which compiles each kernel once. `package`: a folder for CMake ("cmake"), or one
+    for the Arduino IDE and PlatformIO ("arduino"). `equalize`, `coordinate_descent`, `activation_correction`: steps of
+    the quantisation that may be left out where samples are given. `input_range`: (low, high) of the only input, or a
+    dictionary by input name; inputs without one get what the samples have, and exactly 0..255 or 0..1 where that is
+    near. `shape`: sizes of the only input, or by input name, where the model leaves them open. `max_ram`, `max_flash`:
+    limits in bytes, as the memories of a board are (stack and code apart).
     Raises EightbitError, whose text says what, where, why and what to do.
     """
     recipe = _Recipe(equalize, coordinate_descent, activation_correction)
-    options = _Options(target, io, optimize)
+    options = _Options(target, io, optimize, package)
     limits = _Budgets(max_ram, max_flash)
     return _pipeline.compile_model(
         model, samples, options, name, recipe=recipe, input_range=input_range, shape=shape, limits=limits

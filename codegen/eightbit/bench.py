@@ -117,15 +117,16 @@ def bench(
     emulate.need_tools(target)
     with tempfile.TemporaryDirectory(prefix="eightbit-bench-") as folder:
         work = Path(folder)
-        kit = firmware.prepare(work, out, program, target, cflags, False, options, footprint.flags(target.cc))
+        source = options.sources(out)
+        kit = firmware.prepare(work, source, program, target, cflags, False, options, footprint.flags(target.cc))
         name = kit.context["name"]
         memory = simulate.memory(program, {key: value[:1] for key, value in inputs.items()})
         values = np.concatenate([memory[port.tensor] for port in program.inputs], axis=1)
         painted = PAINTED if target.ram_bytes is None else PAINTED_ON_BOARDS
         linked = firmware.link(kit, values, painted)
-        model, plain = work / f"{name}.o", (*firmware.compiler(target, cflags), "-I", out)
-        released = elf.same_code(model, firmware.compiled(plain, out / f"{name}.c", work / "released.o"))
-        sizes, code = footprint.measure(out, model, linked)
+        model, plain = work / f"{name}.o", (*firmware.compiler(target, cflags), "-I", source)
+        released = elf.same_code(model, firmware.compiled(plain, source / f"{name}.c", work / "released.o"))
+        sizes, code = footprint.measure(out, source, model, linked)
         emulated = counting.counted(target, code, linked) if target.count else target
         printed = protocol.parse(emulate.run(emulated, linked), emulate.script(program, name, 1, False, True))
         _same_bits(program, target, memory, printed)

@@ -20,6 +20,7 @@ from eightbit import (
     folder,
     input_ranges,
     ops,
+    package,
     plan,
     program_text,
     report,
@@ -38,6 +39,7 @@ from eightbit.program import Program
 from eightbit.rescale import Rescale
 from eightbit.schedule import Schedule
 from eightbit.select import Selection
+from eightbit.version import NUMERICS
 
 SEEDED = 16  # vectors that verify runs when it is given no samples
 
@@ -56,6 +58,7 @@ class Build:
     notes: tuple[str, ...]
     options: Options
     version: str
+    numerics: int = NUMERICS
 
     def simulate(self, x: samples.Source) -> dict[str, Int8]:
         """Outputs by name, s8 [n, *shape], for samples (float: quantised half up)."""
@@ -77,12 +80,14 @@ class Build:
     def write(self, out: str | Path) -> Path:
         """Write the output folder, completely or not at all."""
         path = Path(out)
-        folder.write(path, self.files(), {"tool": "eightbit", "version": self.version, "options": self.options.json()})
+        about = {"tool": "eightbit", "version": self.version, "numerics": self.numerics, "options": self.options.json()}
+        folder.write(path, self.files(), about)
         return path
 
     def files(self) -> dict[str, str | bytes]:
         """Every file of the output folder but the manifest."""
-        found: dict[str, str | bytes] = dict(self.emission.files)
+        context = emit.model_context(self.program, self.selection, self.schedule, self.layout)
+        found: dict[str, str | bytes] = dict(package.arranged(self.emission, context, self.options))
         found["program.txt"] = program_text.print_program(self.program)
         found["program.npz"] = program_text.constants_file(self.program)
         found["plan.txt"] = plan.text(self.program, self.selection, self.layout)

@@ -8,12 +8,22 @@ import sys
 
 import click
 
-from eightbit import pipeline
-from eightbit.commands import audit, bench, check, compile, evaluate, export, ops, targets, verify  # noqa: A004 - a module
+from eightbit.commands import (
+    audit,
+    bench,
+    check,
+    compile,  # noqa: A004 - a module
+    evaluate,
+    export,
+    ops,
+    targets,
+    verify,
+)
+from eightbit.version import NUMERICS, tool_version
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(pipeline.tool_version(), prog_name="eightbit")
+@click.version_option(tool_version(), prog_name="eightbit", message=f"%(prog)s %(version)s, numerics {NUMERICS}")
 def main() -> None:
     """Compile ONNX networks to fixed-point C that gives the same bits on every processor."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # file names may hold what the terminal's encoding does not

@@ -49,7 +49,7 @@ def environment(autoescape: bool = False) -> jinja2.Environment:
 
 
 def emit(program: Program, selection: Selection, steps: Schedule, layout: Layout) -> Emission:
-    """All files of the C build."""
+    """All C files of the build."""
     context = model_context(program, selection, steps, layout)
     name = str(context["name"])
     files = {
@@ -58,8 +58,6 @@ def emit(program: Program, selection: Selection, steps: Schedule, layout: Layout
         f"{name}_io.h": render("model_io.h.j2", context),
         f"{name}_weights.inc": render("weights.inc.j2", context | {"constants": constants(program, selection, name)}),
         f"{name}_selftest.c": render("selftest.c.j2", context | selftest_context(program)),
-        "CMakeLists.txt": render("CMakeLists.txt.j2", context),
-        "README.md": render("README.md.j2", context),
     }
     files |= runtime_files(selection)
     return Emission(name, {file: versioned(file, text) for file, text in files.items()})

@@ -45,7 +45,7 @@ def verify(
     need_tools(target)
     order, results = written_order(program, traced), []
     with tempfile.TemporaryDirectory(prefix="eightbit-emulate-") as folder:
-        kit = firmware.prepare(Path(folder), out, program, target, cflags, traced, options)
+        kit = firmware.prepare(Path(folder), options.sources(out), program, target, cflags, traced, options)
         batch = max(1, min(simulate.CHUNK, VECTOR_BYTES // kit.context["input_total"]))
         for start in range(0, len(next(iter(inputs.values()))), batch):
             memory = simulate.memory(program, {name: x[start : start + batch] for name, x in inputs.items()})
@@ -81,7 +81,7 @@ def selftest(
     """What the self-test in folder `out` prints on the target, read as a board's log."""
     need_tools(target)
     with tempfile.TemporaryDirectory(prefix="eightbit-emulate-") as folder:
-        elf = firmware.selftest(Path(folder), out, program, target, cflags, options)
+        elf = firmware.selftest(Path(folder), options.sources(out), program, target, cflags, options)
         return board_log.compare_log(run(target, elf), program, f"target {target.name}")
 
 

@@ -7,8 +7,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from eightbit.errors import InputError, reason
@@ -65,6 +65,7 @@ def _replace(out: Path, contents: Mapping[str, bytes], ours: set[str]) -> None:
         new, old = Path(temporary) / "new", Path(temporary) / "old"
         new.mkdir()
         for name, data in contents.items():
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
             (new / name).write_bytes(data)
         if home != out:
             new.rename(out)
@@ -75,19 +76,51 @@ def _replace(out: Path, contents: Mapping[str, bytes], ours: set[str]) -> None:
 
 def _swap(out: Path, new: Path, old: Path, names: list[str]) -> None:
     """Move `out`/name to `old`, then `new`/name to `out`; if that fails, `out` becomes what it was."""
-    made = {path.name for path in new.iterdir()}
+    made = [name for name in names if (new / name).exists()]
     try:
         for name in names:
             if (out / name).exists():
-                (out / name).rename(old / name)
+                _move(out / name, old / name)
             if name in made:
-                (new / name).rename(out / name)
+                _move(new / name, out / name)
     except BaseException:
-        for name in made - {path.name for path in new.iterdir()}:
-            (out / name).unlink()
-        for path in old.iterdir():
-            path.rename(out / path.name)
+        for name in made:
+            if not (new / name).exists():
+                (out / name).unlink()
+        for name in names:
+            if (old / name).exists():
+                _move(old / name, out / name)
         raise
+    finally:
+        _remove_empty(out, names)
+
+
+def _move(source: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    source.rename(to)
+
+
+def _remove_empty(out: Path, names: list[str]) -> None:
+    """The folders in `out` that held only files which are gone."""
+    parents = {out / parent for name in names for parent in PurePosixPath(name).parents if parent.parts}
+    for folder in sorted(parents, reverse=True):  # the inner ones first
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def as_written(out: Path, names: Iterable[str]) -> bool:
+    """Is `out` a build in which these files are what eightbit wrote, by the hashes of its manifest?"""
+    try:
+        hashes = read_manifest(out)["files"]
+        return all(hashlib.sha256((out / name).read_bytes()).hexdigest() == hashes[name] for name in names)
+    except (InputError, OSError, KeyError, TypeError):
+        return False
+
+
+def _inside(name: str) -> bool:
+    """Is it a file within the folder?"""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def read_manifest(out: Path) -> dict[str, Any]:
@@ -95,7 +128,8 @@ def read_manifest(out: Path) -> dict[str, Any]:
     try:
         document = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
         ours = document["tool"] == "eightbit" and isinstance(document["options"], dict)
-        if not ours or not all(Path(name).name == name for name in document["files"]):
+        ours = ours and isinstance(document.get("numerics", 0), int)
+        if not ours or not all(map(_inside, document["files"])):
             raise ValueError("its manifest is not one of eightbit")
     except Exception as error:  # JSON that is no manifest fails in many ways
         raise InputError(

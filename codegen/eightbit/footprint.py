@@ -40,11 +40,11 @@ def flags(compiler: str) -> tuple[str, ...]:
     return (*LINES[kind], *stack_usage.flags(compiler))
 
 
-def measure(out: Path, model: Path, program: Path) -> tuple[Footprint, elf.RunCode]:
-    """Of the object file `model` (`<name>.o`) of the build in `out`, linked into `program`."""
+def measure(out: Path, source: Path, model: Path, program: Path) -> tuple[Footprint, elf.RunCode]:
+    """Of the object file `model` (`<name>.o`) of the build in `out`, whose C is in `source`, linked into `program`."""
     own, others = elf.functions(model, program)
     run = f"{model.stem}_run"
-    code = elf.run_code(program, out / f"{model.stem}.c", next(f for f in own if f.name == run))
+    code = elf.run_code(program, source / f"{model.stem}.c", next(f for f in own if f.name == run))
     functions: dict[str, int] = dict(code.inlined)
     for function in own:
         merged = sum(code.inlined.values()) if function.name == run else 0

@@ -95,10 +95,11 @@ def bench(
         work = Path(folder)
         (work / "samples.bin").write_bytes(np.concatenate([memory[p.tensor] for p in program.inputs], axis=1).tobytes())
         context = firmware.model_context(program, target, options)
-        plain = _compile(work, out, context, (cc, *cflags), marked=False)
-        found, _ = footprint.measure(out, work / f"{plain.name}.o", plain)
+        source = options.sources(out)
+        plain = _compile(work, source, context, (cc, *cflags), marked=False)
+        found, _ = footprint.measure(out, source, work / f"{plain.name}.o", plain)
         whole = _times(plain, program, memory, len(calls))
-        marked = _times(_compile(work, out, context, (cc, *cflags), marked=True), program, memory, len(calls))
+        marked = _times(_compile(work, source, context, (cc, *cflags), marked=True), program, memory, len(calls))
         kind = machine.name(plain)
     kernels = select(program, target, options.optimize).kernels
     layers = [
@@ -121,7 +122,7 @@ def bench(
     )
 
 
-def _compile(work: Path, out: Path, context: dict[str, Any], compiler: Sequence[str], *, marked: bool) -> Path:
+def _compile(work: Path, source: Path, context: dict[str, Any], compiler: Sequence[str], *, marked: bool) -> Path:
     """The program, named like the model; `marked`: with a clock between calls."""
     name = str(context["name"])
     model, binary = work / f"{name}.o", work / name
@@ -130,8 +131,8 @@ def _compile(work: Path, out: Path, context: dict[str, Any], compiler: Sequence[
     hook = ("-include", work / "bench_trace.h") if marked else ()
     base = (*compiler, "-std=c99", *toolchain.WARNINGS)
     reports = footprint.flags(compiler[0])
-    toolchain.run([*base, *reports, "-I", out, *hook, "-c", out / f"{name}.c", "-o", model])
-    toolchain.run([*base, "-I", out, work / "bench_main.c", model, "-o", binary])
+    toolchain.run([*base, *reports, "-I", source, *hook, "-c", source / f"{name}.c", "-o", model])
+    toolchain.run([*base, "-I", source, work / "bench_main.c", model, "-o", binary])
     return binary
 
 

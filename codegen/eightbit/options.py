@@ -5,26 +5,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from eightbit.errors import InputError
 
 IO = ("arena", "caller")
 OPTIMIZE = ("speed", "size")
+PACKAGE = ("cmake", "arduino")
 
 
 @dataclass(frozen=True)
 class Options:
     """`io`: inputs and outputs lie in the context's arena, or in buffers of the caller. `optimize`: for speed, or
-    for size (the most general kernels of the target, one copy of each). Raises InputError for anything else.
+    for size (the most general kernels of the target, one copy of each). `package`: a folder for CMake, or a library for
+    the Arduino IDE and PlatformIO. Raises InputError for anything else.
     """
 
     target: str = "generic"
     io: str = "arena"
     optimize: str = "speed"
+    package: str = "cmake"
 
     def __post_init__(self) -> None:
-        for option, value, known in (("io", self.io, IO), ("optimize", self.optimize, OPTIMIZE)):
+        known_values = {"io": IO, "optimize": OPTIMIZE, "package": PACKAGE}
+        for option, known in known_values.items():
+            value = getattr(self, option)
             if value not in known:
                 raise InputError(
                     f"there is no {option} {value!r}",
@@ -35,6 +41,10 @@ class Options:
 
     def json(self) -> dict[str, str]:
         return asdict(self)
+
+    def sources(self, out: Path) -> Path:
+        """Where in the build folder `out` the C lies."""
+        return out / "src" if self.package == "arduino" else out
 
 
 def of_manifest(stated: Mapping[str, Any], where: str) -> Options:

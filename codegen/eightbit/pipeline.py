@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +31,10 @@ from eightbit import (
     samples,
     target,
 )
-from eightbit.build import Build
+from eightbit.build import Build, open_folder
 from eightbit.calibration import Calibration, check_fits, read
 from eightbit.errors import InputError
+from eightbit.folder import as_written, read_manifest
 from eightbit.obstacles import Obstacle, ObstacleError
 from eightbit.optimize import optimize
 from eightbit.options import Options
@@ -44,6 +44,7 @@ from eightbit.recipe import Recipe, complete
 from eightbit.schedule import schedule
 from eightbit.select import select
 from eightbit.simplify import simplify
+from eightbit.version import NUMERICS, tool_version
 
 STAGES = ("load", "simplify", "calibrate", "quantize", "optimize", "select", "schedule", "plan", "emit")
 DEFAULT, DEFAULT_OPTIONS = Recipe(), Options()
@@ -75,9 +76,16 @@ def compile_model(
         if shape is not None:
             raise _settled(str(model), "--shape", "the shapes of a program are part of it")
         program = program_text.load_program(model)
-        return back_end(replace(program, name=name or program.name), None, (), options, dump, limits)
+        return back_end(replace(program, name=name or program.name), _learnt(Path(model)), (), options, dump, limits)
     found = front_end(model, calibration, name, dump, recipe, input_range, shape)
     return back_end(*found, options, dump, limits)
+
+
+def _learnt(program: Path) -> Calibration | None:
+    """What the samples taught, where it lies beside a program.txt and neither was changed since."""
+    beside = program.with_name("calibration.json")
+    written = as_written(program.parent, (program.name, program.with_suffix(".npz").name, beside.name))
+    return read(beside) if written else None
 
 
 def front_end(
@@ -244,6 +252,17 @@ def back_end(
     return Build(program, chosen, selection, steps, layout, emission, found, notes, options, tool_version())
 
 
+def reopen(path: str | Path) -> Build:
+    """The build of a folder, made again with its options, or that of a program.txt with those that need no choice."""
+    source = Path(path)
+    if source.is_dir():
+        program, options = open_folder(source)
+        stated, made = read_manifest(source), back_end(program, None, (), options, ignore)
+        version = str(stated.get("version", "not known"))
+        return replace(made, version=version, numerics=stated.get("numerics", NUMERICS))
+    return back_end(program_text.load_program(source), None, (), DEFAULT_OPTIONS, ignore)
+
+
 def _checked(program: Program, stage: str) -> Program:
     findings = check.check(program)
     if findings:
@@ -254,10 +273,3 @@ def _checked(program: Program, stage: str) -> Program:
             hint="sizes must fit 16 bits; if yours do, please report this with the model",
         )
     return program
-
-
-def tool_version() -> str:
-    try:
-        return version("eightbit")
-    except PackageNotFoundError:  # run from a source tree that is not installed
-        return "0+source"

@@ -61,7 +61,7 @@ def verify(
         raise toolchain.MissingToolError(cc, "--cc", [PACKAGES.get(cc, cc)], ", or name another one with --cc")
     selection = select(program, target, options.optimize)
     with tempfile.TemporaryDirectory(prefix="eightbit-verify-") as folder:
-        builds = _compile_all(Path(folder), out, program, selection, cc, cflags, options.io)
+        builds = _compile_all(Path(folder), options.sources(out), program, selection, cc, cflags, options.io)
         about = {
             "target": target.name,
             "compiler": cc,
@@ -72,7 +72,7 @@ def verify(
 
 
 def _compile_all(
-    work: Path, out: Path, program: Program, selection: Selection, cc: str, cflags: Sequence[str], io: str
+    work: Path, source: Path, program: Program, selection: Selection, cc: str, cflags: Sequence[str], io: str
 ) -> list[_Build]:
     steps = schedule(program, selection)
     apart_layout = plan.plan_apart(program, selection, steps, GAP, io)
@@ -81,16 +81,16 @@ def _compile_all(
     apart_folder.mkdir()
     own = {f"{apart.name}.c", f"{apart.name}.h"}  # kernels and constants are those of out/, as they lie there
     for name, text in apart.files.items():
-        if name in own or not (out / name).exists():
+        if name in own or not (source / name).exists():
             (apart_folder / name).write_text(text, encoding="utf-8")
         else:
-            shutil.copyfile(out / name, apart_folder / name)
+            shutil.copyfile(source / name, apart_folder / name)
     context = emit.model_context(program, selection, steps, apart_layout)
     context["input_total"] = sum(port["size"] for port in context["inputs"])
     gaps = _gaps(apart_layout)
     return [
-        _compile(work / "traced", out, context, "", True, cc, cflags),  # first: it names where bits differ
-        _compile(work / "plain", out, context, "", False, cc, cflags),
+        _compile(work / "traced", source, context, "", True, cc, cflags),  # first: it names where bits differ
+        _compile(work / "plain", source, context, "", False, cc, cflags),
         _compile(work / "separate", apart_folder, context, gaps, True, cc, cflags),
     ]
 

@@ -46,7 +46,7 @@ class Report:
 def audit(folder: str | Path) -> Report:
     """Re-derive and compare everything that a build folder states."""
     path, ledger = Path(folder), Ledger()
-    name = _name(path)
+    code, name = _code(path)
     program = read_program(text_of(path / "program.txt"), arrays_of(path / "program.npz"), str(path / "program.txt"))
     plan = read_plan(text_of(path / "plan.txt"), str(path / "plan.txt"))
     if structure(program, ledger):
@@ -54,7 +54,7 @@ def audit(folder: str | Path) -> Report:
         numbers(program, derived, ledger)
         arena(program, plan, ledger)
         if set(program.tensors) == set(plan.places) and len(plan.steps) == len(program.coded):
-            it = Source(path, name, program, plan, ledger)
+            it = Source(path, code, name, program, plan, ledger)
             source(it, derived)
             buffers(it)
             selftest(it)
@@ -62,14 +62,14 @@ def audit(folder: str | Path) -> Report:
     return Report(name, dict(ledger.proven), tuple(ledger.findings))
 
 
-def _name(path: Path) -> str:
-    """The model's name in C: that of the file of constants which the manifest lists."""
+def _code(path: Path) -> tuple[Path, str]:
+    """Where the C lies, and the model's name in it: the file of constants which the manifest lists says both."""
     listed = json_of(path / "manifest.json").get("files")
     names = [str(file).removesuffix(SUFFIX) for file in listed or () if str(file).endswith(SUFFIX)]
-    if len(names) != 1 or Path(names[0]).name != names[0]:
+    if len(names) != 1 or Path(names[0]).parent not in (Path(), Path("src")):
         why = f"its manifest lists {len(names)} files *{SUFFIX}"
         raise InputError("not a build of eightbit", where=str(path), why=why, hint=HINT)
-    return names[0]
+    return path / Path(names[0]).parent, Path(names[0]).name
 
 
 def _figures(path: Path, program: Program, plan: Plan, ledger: Ledger) -> None:

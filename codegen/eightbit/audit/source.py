@@ -28,13 +28,14 @@ class Source:
     """The C of a build, and what it must agree with."""
 
     folder: Path
+    code: Path  # the folder of the C, in `folder` or that itself
     name: str
     program: Program
     plan: Plan
     ledger: Ledger
 
     def text(self, file: str) -> str:
-        return text_of(self.folder / file)
+        return text_of(self.code / file)
 
     @property
     def macro(self) -> str:
@@ -126,7 +127,7 @@ def _streams(it: Source, weights: read_c.Weights, call: Call, stem: str) -> None
     where = f"{it.name}_weights.inc, {stem}_w"
     kind, body = weights.structs.get(f"{stem}_w", ("", ""))
     types: dict[str, list[tuple[str, str, int]]] = {}
-    for header in sorted(it.folder.glob("e8_*.h")):
+    for header in sorted(it.code.glob("e8_*.h")):
         types |= read_c.struct_types(text_of(header))
     order = [name for name, _, _ in types.get(kind, [])]
     it.ledger.equal(PARAMS, where, "the list of members", sorted(order), sorted(call.consts))
@@ -222,7 +223,7 @@ def _header(it: Source) -> None:
 def _versions(it: Source) -> None:
     """Every C file checks that it meets the e8_types.h of its own version."""
     runtime = read_c.macros(it.text("e8_types.h")).get("E8_RUNTIME_VERSION")
-    included = sorted(path.name for path in it.folder.glob("e8_*.*") if path.name != "e8_types.h")
+    included = sorted(path.name for path in it.code.glob("e8_*.*") if path.name != "e8_types.h")
     own = [f"{it.name}{end}" for end in (".h", ".c", "_io.h", "_weights.inc", "_selftest.c")]
     for file in (*own, *included):
         it.ledger.equal(MACROS, file, "the versions that it checks", read_c.versions(it.text(file)), [runtime])

@@ -10,7 +10,7 @@ import click
 from eightbit import budgets, input_ranges, input_shapes, pipeline
 from eightbit.budgets import Budgets
 from eightbit.console import LOG, command, show
-from eightbit.options import IO, OPTIMIZE, Options
+from eightbit.options import IO, OPTIMIZE, PACKAGE, Options
 from eightbit.recipe import Recipe
 
 
@@ -36,6 +36,9 @@ from eightbit.recipe import Recipe
 @click.option("--max-flash", help="Bytes, or 1M: exit status 1 if constants take more, code apart.")
 @click.option("--optimize", type=click.Choice(OPTIMIZE), default="speed", show_default=True, help="No bit changes.")
 @click.option("--io", type=click.Choice(IO), default="arena", show_default=True, help="Where inputs and outputs lie.")
+@click.option(
+    "--package", type=click.Choice(PACKAGE), default="cmake", show_default=True, help="What takes the folder."
+)
 @click.option("--no-equalize", is_flag=True, help="Leave out the equalisation of channels.")
 @click.option("--no-coordinate-descent", is_flag=True, help="Round every weight to the nearest.")
 @click.option("--no-activation-correction", is_flag=True, help="Leave out the correction of means after activations.")
@@ -53,6 +56,7 @@ def compile_command(
     max_flash: str | None,
     optimize: str,
     io: str,
+    package: str,
     no_equalize: bool,
     no_coordinate_descent: bool,
     no_activation_correction: bool,
@@ -74,7 +78,7 @@ def compile_command(
         )
         ranges, shapes = input_ranges.parse(input_range) or None, input_shapes.parse(shape) or None
         limits = Budgets(budgets.parse("--max-ram", max_ram), budgets.parse("--max-flash", max_flash))
-        options = Options(target_name, io, optimize)
+        options = Options(target_name, io, optimize, package)
         build = pipeline.compile_model(model, calibration, options, name, dump, recipe, ranges, shapes, limits)
         build.write(output)
     document = build.report() | {"output": str(output)}

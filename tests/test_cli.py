@@ -16,11 +16,11 @@ import onnx
 import pytest
 
 from command_line import answer, refused, run
-from eightbit import cli, console, lower, ops, pipeline, resources, target
+from eightbit import console, lower, ops, pipeline, resources, target, version
 from emulators import needs_tools
 from models import dense, model, node, one, samples
 
-COMMANDS = ("audit", "bench", "check", "compile", "verify", "evaluate", "export", "targets", "ops")
+COMMANDS = ("audit", "bench", "check", "compile", "diff", "verify", "evaluate", "export", "targets", "ops")
 SIZES = (
     "activation_bytes scratch_bytes state_bytes control_bytes arena_bytes arena_bound_bytes io_bytes weight_bytes macs"
     " macs_model".split()
@@ -64,8 +64,8 @@ def test_every_command_explains_itself_and_its_options(command: str, flag: str) 
     assert options
 
 
-def test_the_version_is_the_package_s() -> None:
-    assert run("--version").stdout == f"eightbit, version {pipeline.tool_version()}\n"
+def test_the_version_is_the_package_s_and_names_that_of_the_numbers() -> None:
+    assert run("--version").stdout == f"eightbit {version.tool_version()}, numerics {version.NUMERICS}\n"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_how_the_c_is_made_is_told_in_the_figures_and_in_the_manifest(folder: Pa
     )
     assert document["activation_bytes"] == document["arena_bytes"] == 0
     options = json.loads((tmp_path / "out" / "manifest.json").read_text())["options"]
-    assert options == {"target": "generic", "io": "caller", "optimize": "size"}
+    assert options == {"target": "generic", "io": "caller", "optimize": "size", "package": "cmake"}
     assert answer("verify", tmp_path / "out")["inputs_intact"] is True
     arguments = ["evaluate", folder / "dense.onnx", "--build", tmp_path / "out", "--samples", folder / "samples.npz"]
     assert answer(*arguments)["samples"] == 8
@@ -143,11 +143,20 @@ def test_compile_takes_a_saved_program_and_gives_the_same_bytes_of_c(folder: Pat
         or (tmp_path / "again" / path.name).read_bytes() != path.read_bytes()
     }
     assert different == {
-        "calibration.json",
         "report.json",
         "report.html",
         "manifest.json",
-    }  # what samples said is in no program.txt
+    }  # what was noted on the way is in no program.txt
+
+
+def test_a_program_compiled_in_place_keeps_its_calibration_unless_it_was_edited(out: Path) -> None:
+    calibration = (out / "calibration.json").read_bytes()
+    answer("compile", out / "program.txt", "-o", out, "--io", "caller")
+    assert (out / "calibration.json").read_bytes() == calibration
+    text = (out / "program.txt").read_text()
+    (out / "program.txt").write_text(text.replace('name "dense"', 'name "edited"'))
+    answer("compile", out / "program.txt", "-o", out)
+    assert not (out / "calibration.json").exists()  # it may be that of another program
 
 
 @pytest.mark.parametrize("source", ["dense.onnx", "out/program.txt"])
@@ -494,13 +503,32 @@ def test_a_fault_of_eightbit_says_so_and_shows_a_traceback_only_when_asked(
     def fail(*arguments: object) -> None:
         raise ZeroDivisionError("[/] oops")
 
-    monkeypatch.setattr(cli.pipeline, "compile_model", fail)
+    monkeypatch.setattr(pipeline, "compile_model", fail)
     arguments = ["compile", folder / "dense.onnx"]
     error = refused(*arguments)
     assert error["why"] == "ZeroDivisionError: [/] oops"
     assert console.INTERNAL in error["hint"]
     monkeypatch.setenv(console.INTERNAL, "1")
     assert isinstance(run(*arguments).exception, ZeroDivisionError)
+
+
+UNFOLDED = {  # nodes whose folding fails or warns, and their constants
+    "a reshape that does not fit": ("Reshape", {"c": np.zeros(6), "d": np.array([1, 4])}),
+    "a product that is no number": ("Mul", {"c": np.full(4, np.inf), "d": np.zeros(4)}),
+}
+
+
+@pytest.mark.parametrize(("op", "consts"), UNFOLDED.values(), ids=UNFOLDED)
+def test_an_error_is_the_first_thing_said_whatever_libraries_have_to_say(
+    op: str, consts: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    proto = model([node(op, "c d", "r"), node("Add", "x r", "y")], {"x": [1, 4]}, {"y": None}, consts)
+    onnx.save(proto, tmp_path / "odd.onnx")
+    command = [sys.executable, "-m", "eightbit.cli", "compile", tmp_path / "odd.onnx"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: the model cannot be compiled\n")
 
 
 def test_names_that_a_terminal_cannot_show_are_escaped(folder: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from eightbit.commands import (
     bench,
     check,
     compile,  # noqa: A004 - a module
+    diff,
     evaluate,
     export,
     ops,
@@ -38,6 +39,7 @@ for _command in (
     evaluate.evaluate_command,
     audit.audit_command,
     export.export_command,
+    diff.diff_command,
     targets.targets_command,
     ops.ops_command,
 ):

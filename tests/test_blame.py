@@ -209,6 +209,7 @@ def test_noise_that_a_layer_adds_is_that_of_its_output_less_that_of_its_input() 
 def test_a_build_without_a_calibration_and_one_of_other_numbers_are_refused(tmp_path: Path) -> None:
     x = samples(4, count=20)
     eightbit.compile(dense(), x, name="net").write(tmp_path / "out")
+    (tmp_path / "out" / "calibration.json").unlink()
     again = eightbit.compile(tmp_path / "out" / "program.txt")
     with pytest.raises(eightbit.InputError, match="cannot be judged") as refusal:
         eightbit.evaluate(again, dense(), x, layers=True)
@@ -237,6 +238,7 @@ def test_the_command_prints_every_layer_and_names_the_worst(tmp_path: Path) -> N
     assert all(layer["call"] in result.output for layer in found["layers"])
     assert f"{found['worst'][0]['call']} alone leaves" in result.output
     assert json.loads(run(*arguments, "--calibration", tmp_path / "x.npz", "--json").stdout) == found
+    (tmp_path / "out" / "calibration.json").unlink()
     eightbit.compile(tmp_path / "out" / "program.txt").write(tmp_path / "again")
     refused = run(*arguments, "--build", tmp_path / "again")
     assert refused.exit_code == 2

@@ -24,7 +24,7 @@ Given = Pair | Mapping[str, Pair] | None  # one range for the only input, or by 
 ONLY = ""  # stands for the only input
 NEAR = 0.02  # of the width of a range of pixels: how far a calibrated range may lie from it
 PIXELS = ((0.0, 255.0), (0.0, 1.0))
-FAR = 0.1  # share of a sample's values that lie twice as far out as the range goes
+FAR = 0.5  # share of values twice as far out as the range goes; fewer may be what a Clip cuts on purpose
 OUTSIDE = 0.5  # share of a sample's values beyond a given range from which on the range must be a mistake
 
 

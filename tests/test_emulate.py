@@ -214,7 +214,7 @@ def test_a_missing_tool_names_its_packages(out: Path, missing: str) -> None:
     ],
 )
 def test_a_network_that_does_not_fit_the_memories_says_by_how_much(lines: str) -> None:
-    error = firmware.fitting(BuildError("x", why=lines), replace(HOST, board_ram=(0x2000, 512)))
+    error = firmware.fitting(BuildError("x", where="", why=lines, hint=""), replace(HOST, board_ram=(0x2000, 512)))
     assert isinstance(error, eightbit.BudgetError)
     assert (error.memory, error.needed, error.available) == ("RAM", 612, 512)
 

@@ -73,17 +73,12 @@ def diff(before: Build, after: Build) -> Diff:
     names |= {old.tensor: new.tensor for old, new in zip(before.program.inputs, after.program.inputs, strict=False)}
     layers = [_layer(before, after, old, new, names) for old, new in pairs]
     ports = _ports(before.program, after.program, names)
-    other = (
-        before.numerics != after.numerics
-        or ports
-        or removed
-        or added
-        or any(set(layer.changes) & set(BITS) for layer in layers)
-    )
+    same_layers = not any(set(layer.changes) & set(BITS) for layer in layers)
+    sizes = ({key: report[key] for key in SIZES} for report in (before.report(), after.report()))
     return Diff(
-        same_bits=not other and before.numerics == after.numerics,
+        same_bits=before.numerics == after.numerics and same_layers and not (ports or removed or added),
         options=_changes(_about(before), _about(after)),
-        sizes=_changes(*({key: build.report()[key] for key in SIZES} for build in (before, after))),
+        sizes=_changes(*sizes),
         ports=ports,
         added=[_named(call) for call in added],
         removed=[_named(call) for call in removed],

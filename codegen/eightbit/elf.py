@@ -136,7 +136,12 @@ def behind_msp430_call(program: Path, function: int) -> int:
                 places = re.finditer(re.escape(call), section.data())
                 found += [section["sh_addr"] + place.end() for place in places]
     if len(found) != 1:
-        raise BuildError("there is not one call of the run function", where=program.name, why=f"{len(found)} are there")
+        raise BuildError(
+            "the run function is not called from one place",
+            where=program.name,
+            why=f"{len(found)} calls of it are there",
+            hint="leave out flags that copy or merge code from --cflags",
+        )
     return found[0]
 
 

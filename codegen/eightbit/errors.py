@@ -15,7 +15,7 @@ class EightbitError(Exception):
 
     exit_status = 2
 
-    def __init__(self, what: str, *, where: str = "", why: str = "", hint: str = "") -> None:
+    def __init__(self, what: str, *, where: str, why: str, hint: str) -> None:
         self.what, self.where, self.why, self.hint = map(printable, (what, where, why, hint))
         super().__init__(self.what)
 

@@ -32,7 +32,7 @@ LEAST, MOST = 30, 20000
 TRIAL = 5  # runs that tell how many to make
 TIMEOUT = 600
 DEFAULT = Options()
-PACKAGES = {"gcc": "gcc", "clang": "clang"}
+VERIFY = "`eightbit verify` says where"
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,7 @@ def bench(
     options: Options = DEFAULT,
 ) -> HostResult:
     """Time the C in folder `out`, made with `options`, on the first sample of `inputs`."""
-    if toolchain.missing([cc]):
-        raise toolchain.MissingToolError(cc, "--cc", [PACKAGES.get(cc, cc)], ", or name another one with --cc")
+    toolchain.need_host_compiler(cc)
     memory = simulate.memory(program, {key: value[:1] for key, value in inputs.items()})
     calls = coded_calls(program)
     with tempfile.TemporaryDirectory(prefix="eightbit-bench-") as folder:
@@ -150,16 +149,14 @@ def _run(binary: Path, runs: int, wanted: NDArray[np.int8], calls: int) -> NDArr
     try:
         status = subprocess.run([binary, *arguments], timeout=TIMEOUT, check=False, capture_output=True).returncode
     except subprocess.TimeoutExpired as error:
-        raise BuildError("the C does not end", where=binary.name, why=f"no end after {TIMEOUT} s") from error
+        why = f"no end after {TIMEOUT} s"
+        raise BuildError("the C does not end", where=binary.name, why=why, hint=VERIFY) from error
     raw = results.read_bytes() if results.exists() else b""
     if status or len(raw) != wanted.size + 8 * runs * (calls + 1):
-        raise BuildError("the C crashes", where=binary.name, why=f"exit status {status}")
+        raise BuildError("the C crashes", where=binary.name, why=f"exit status {status}", hint=VERIFY)
     if raw[: wanted.size] != wanted.tobytes():
         raise BuildError(
-            "the C has other bits than the simulator",
-            where=binary.name,
-            why="its outputs differ",
-            hint="`eightbit verify` says where",
+            "the C has other bits than the simulator", where=binary.name, why="its outputs differ", hint=VERIFY
         )
     return np.frombuffer(raw[wanted.size :], np.int64).reshape(runs, calls + 1)
 

@@ -32,6 +32,12 @@ def missing(tools: Iterable[str]) -> str:
     return next((tool for tool in tools if tool and shutil.which(tool) is None), "")
 
 
+def need_host_compiler(cc: str) -> None:
+    """Refuse a compiler for this machine that is not there; Debian's packages are called like it."""
+    if missing([cc]):
+        raise MissingToolError(cc, "--cc", [cc], ", or name another one with --cc")
+
+
 def version(compiler: str) -> str:
     """A compiler's name and version, as its first line says."""
     done = subprocess.run([compiler, "--version"], capture_output=True, text=True, errors="replace", check=False)

@@ -35,7 +35,6 @@ GAP = 16  # guard bytes between tensors in the build with separate places
 LEAST_SECONDS = 30.0  # that a chunk of samples may take, and beyond it
 SLACK, RATE = 20, 200e6  # so many times the seconds of its work, at MACs a second that the kernels reach on a host
 ELEMENT_WORK = 30  # of making one value, in MACs: tables, divisions, windows
-PACKAGES = {"gcc": "gcc", "clang": "clang"}
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,7 @@ def verify(
     options: Options = DEFAULT,
 ) -> VerifyResult:
     """Run the C in folder `out`, made with `options`, on input batches and compare with the simulation of `program`."""
-    if toolchain.missing([cc]):
-        raise toolchain.MissingToolError(cc, "--cc", [PACKAGES.get(cc, cc)], ", or name another one with --cc")
+    toolchain.need_host_compiler(cc)
     selection = select(program, target, options.optimize)
     with tempfile.TemporaryDirectory(prefix="eightbit-verify-") as folder:
         builds = _compile_all(Path(folder), options.sources(out), program, selection, cc, cflags, options.io)
@@ -113,24 +111,10 @@ def _compile(
     (work / "verify_trace.h").write_text(emit.render("verify_trace.h.j2", {"trace": traced}))
     # The model sees no folder but its own: a temporary header must not shadow one of out/.
     model, binary = work / "model.o", work / "run"
-    hook = ["-include", str(work / "verify_trace.h")] if traced else []
-    toolchain.run(
-        [
-            cc,
-            "-std=c99",
-            *toolchain.WARNINGS,
-            *cflags,
-            "-I",
-            str(source),
-            *hook,
-            "-c",
-            str(source / f"{name}.c"),
-            "-o",
-            str(model),
-        ]
-    )
-    main = ["-std=c99", *cflags, "-I", str(source), "-I", str(work), str(work / "verify_main.c"), str(model)]
-    toolchain.run([cc, *main, "-o", str(binary)])
+    hook: tuple[str | Path, ...] = ("-include", work / "verify_trace.h") if traced else ()
+    base: tuple[str | Path, ...] = (cc, "-std=c99", *cflags, "-I", source)
+    toolchain.run([*base, *toolchain.WARNINGS, *hook, "-c", source / f"{name}.c", "-o", model])
+    toolchain.run([*base, "-I", work, work / "verify_main.c", model, "-o", binary])
     return _Build(work.name, binary, traced)
 
 
@@ -203,6 +187,7 @@ def _run(
             "the C does not end",
             where=f"{build.label} build",
             why=f"no end after {limit:.0f} s, {SLACK} times what {count} samples should take or more",
+            hint="were files in the folder changed by hand? Compile the model again",
         ) from error
     made, outcome = sum(memory[name].shape[1] for name in order), _outcome(program)
     raw = np.frombuffer(results.read_bytes(), np.int8) if results.exists() else np.empty(0, np.int8)
@@ -211,6 +196,7 @@ def _run(
             "the C crashes",
             where=f"{build.label} build",
             why=f"exit status {done.returncode}\n" + "\n".join(done.stderr.strip().splitlines()[:12]),
+            hint="--cflags '-O1 -g -fsanitize=address,undefined' says where; or compile the model again",
         )
     shaped = raw.reshape(count, 2, made + outcome.itemsize)
     return shaped[:, :, :made], np.ascontiguousarray(shaped[:, :, made:]).view(outcome)[:, :, 0]

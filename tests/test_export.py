@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import eightbit
 from eightbit import ops
-from eightbit.export import to_onnx, value_names, write
+from eightbit.export import to_onnx, write
 from eightbit.fixed import dequantise
 from eightbit.float_run import FloatModel
 from eightbit.judge import Verdict, judge
@@ -24,6 +24,7 @@ from eightbit.lower.pool import Requant
 from eightbit.metrics import sqnr
 from eightbit.ops import avgpool, gap, lut, softmax
 from eightbit.program import Call, Port, Program, Tensor, stored
+from eightbit.qdq import value_names
 from eightbit.samples import Samples, read
 from kernels.cases import Case, make, tensor
 from models import conv_relu, dense, model, node, one, samples, weights

@@ -137,6 +137,6 @@ def run(target: Target, elf: Path, timeout: float = TIMEOUT) -> str:
             "the program crashes",
             where=f"target {target.name}, {target.run[0]}",
             why="\n".join([f"exit status {process.returncode}", *last]),
-            hint="`eightbit verify` without --target says if the C is right; if it is, the memory map or alignment is not",
+            hint="`eightbit verify` without --target says if the C is right; the memory map or alignment may not be",
         )
     return printed

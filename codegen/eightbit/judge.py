@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eightbit import ops
-from eightbit.export import to_onnx, value_names
+from eightbit.export import to_onnx
 from eightbit.fixed import Int8, Int64, dequantise
 from eightbit.float_run import FloatModel
 from eightbit.ops import avgpool
 from eightbit.ops.linear import Linear
 from eightbit.ops.softmax import exp_bits
 from eightbit.program import Call, Program, stored
+from eightbit.qdq import value_names
 from eightbit.samples import Samples
 from eightbit.simulate import input_batch
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +12,8 @@ from eightbit.cfields import S16, S32
 from eightbit.fixed import Int8, SumTerms, sum_terms, weighted_sum
 from eightbit.ops.opdef import Rising
 from eightbit.program import Call, Shape, Tensor
+from eightbit.qdq import QdqGraph
 from eightbit.rescale import Ends, Rescale, cost
-
-if TYPE_CHECKING:
-    from eightbit.export import QdqGraph
 
 
 @dataclass(frozen=True)

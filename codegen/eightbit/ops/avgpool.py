@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,8 @@ from eightbit.cfields import S16, S32
 from eightbit.fixed import Int8, Int64, Shifts, requantise
 from eightbit.ops.opdef import Rising, Rows, farthest
 from eightbit.program import Call, Shape, Tensor
+from eightbit.qdq import QdqGraph
 from eightbit.windows import Window, findings, reach, tap_counts, taps
-
-if TYPE_CHECKING:
-    from eightbit.export import QdqGraph
 
 
 @dataclass(frozen=True)

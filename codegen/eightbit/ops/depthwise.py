@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +11,8 @@ from eightbit.fixed import Int8, Int64
 from eightbit.ops.linear import Windowed
 from eightbit.ops.opdef import Interval
 from eightbit.program import Call, Shape, Tensor
+from eightbit.qdq import QdqGraph
 from eightbit.windows import taps
-
-if TYPE_CHECKING:
-    from eightbit.export import QdqGraph
 
 
 class Depthwise(Windowed):

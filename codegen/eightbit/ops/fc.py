@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,7 @@ from eightbit.fixed import Int8, Int64
 from eightbit.ops.linear import Linear, surplus
 from eightbit.ops.opdef import Interval, Rows
 from eightbit.program import Call, Shape, Tensor
-
-if TYPE_CHECKING:
-    from eightbit.export import QdqGraph
+from eightbit.qdq import QdqGraph
 
 
 @dataclass(frozen=True)

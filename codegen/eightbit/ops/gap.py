@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +12,7 @@ from eightbit.cfields import S16, S32
 from eightbit.fixed import Int8, Int64, Shifts, requantise
 from eightbit.ops.opdef import Rising, Rows, farthest
 from eightbit.program import Call, Shape, Tensor
-
-if TYPE_CHECKING:
-    from eightbit.export import QdqGraph
+from eightbit.qdq import QdqGraph
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +12,8 @@ from eightbit.cfields import S16
 from eightbit.fixed import S8_MIN, Int8
 from eightbit.ops.opdef import Rising, Rows
 from eightbit.program import Call, Shape, Tensor
+from eightbit.qdq import QdqGraph
 from eightbit.windows import Window, findings, reach, taps
-
-if TYPE_CHECKING:
-    from eightbit.export import QdqGraph
 
 
 @dataclass(frozen=True)

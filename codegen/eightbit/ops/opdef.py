@@ -10,17 +10,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64
 from eightbit.program import Call, Pairs, Shape, Tensor
+from eightbit.qdq import QdqGraph
 from eightbit.rescale import Ends, Rescale
-
-if TYPE_CHECKING:
-    from eightbit.export import QdqGraph
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +17,7 @@ from eightbit.cfields import LIMITS, S16, S16x6, S32x6
 from eightbit.fixed import Int8, Int64
 from eightbit.ops.opdef import Rising, Rows
 from eightbit.program import Call, Shape, Tensor
-
-if TYPE_CHECKING:
-    from eightbit.export import QdqGraph
+from eightbit.qdq import QdqGraph
 
 AXES = 6
 EXTENT_MAX = LIMITS["e8_s16"]

@@ -5,14 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from eightbit.fixed import Int8
 from eightbit.ops.opdef import Rising, Rows
 from eightbit.program import Call, Shape, Tensor
-
-if TYPE_CHECKING:
-    from eightbit.export import QdqGraph
+from eightbit.qdq import QdqGraph
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +20,7 @@ from eightbit.cfields import S16
 from eightbit.fixed import Int8
 from eightbit.ops.opdef import OpDef, Rows
 from eightbit.program import Call, Shape, Tensor
-
-if TYPE_CHECKING:
-    from eightbit.export import QdqGraph
+from eightbit.qdq import QdqGraph
 
 OUT_ZERO_POINT = -128
 OUT_BITS, OUT_BITS_MAX = 8, 15

@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 
 import eightbit
-from eightbit import emit, ops, samples, simulate
+from eightbit import ops, samples, selftest, simulate
 from eightbit.fixed import Int8
 from eightbit.program import Call, Program
 from eightbit.target import Target
@@ -55,7 +55,7 @@ class Subject:
 
     def batches(self) -> Iterator[Batch]:
         """Ever more samples: a few, then all real ones with seeded and extreme ones, then blends with noise."""
-        seeded = [emit.seeded_inputs(self.program, number) for number in range(SEEDED)]
+        seeded = [selftest.seeded_inputs(self.program, number) for number in range(SEEDED)]
         yield joined([first(self.real, FIRST), *seeded[:FIRST]])
         yield joined([self.real, *seeded, *extremes(self.program)])
         rng, affordable = np.random.default_rng(20), 2**28 // ops.total_macs(self.program)

@@ -14,7 +14,7 @@ import onnx
 import pytest
 
 import eightbit
-from eightbit import emit, vectors
+from eightbit import selftest, vectors
 from eightbit.fixed import quantise
 from models import conv_relu, dense, model, node, samples, weights
 
@@ -312,4 +312,4 @@ def test_seeded_vectors_hold_extremes_and_differ(build: eightbit.Build) -> None:
     assert set(np.unique(drawn[2])) == {-128, 127}
     assert {drawn[1].min(), drawn[1].max()} == {-128, 127}
     assert all((a != b).any() for i, a in enumerate(drawn) for b in drawn[:i])
-    assert emit.seeded_inputs(build.program, 0).keys() == {port.tensor for port in build.program.inputs}
+    assert selftest.seeded_inputs(build.program, 0).keys() == {port.tensor for port in build.program.inputs}

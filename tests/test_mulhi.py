@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 import eightbit
-from eightbit import emit, target
+from eightbit import runtime, target
 from eightbit.fixed import mulhi
 from eightbit.vectors import HASH_START, HASH_STEP
 from kernels.driver import NARROW
@@ -128,7 +128,7 @@ def test_both_definitions_are_equal_where_int_has_16_bits(definition: str, tmp_p
 def test_a_build_holds_the_definition_of_its_target(name: str) -> None:
     files = eightbit.compile(dense(), {"x": samples(4)}, target=name).emission.files
     definition = "e8_mulhi.h" if target.load(name).wide_multiply else "narrow/e8_mulhi.h"
-    assert files["e8_mulhi.h"] == emit.versioned("e8_mulhi.h", (INCLUDE / definition).read_text())
+    assert files["e8_mulhi.h"] == runtime.versioned("e8_mulhi.h", (INCLUDE / definition).read_text())
 
 
 def test_targets_without_a_wide_multiplication_say_so() -> None:

@@ -16,7 +16,7 @@ import onnx
 import pytest
 
 import eightbit
-from eightbit import emit, load, ops, pipeline
+from eightbit import load, ops, pipeline, selftest
 from eightbit.version import NUMERICS
 from models import model, node
 
@@ -87,14 +87,14 @@ def ledger() -> Sequence[tuple[int, str, str]]:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_golden_hash_changes_only_with_the_numerics_version(name: str, builds: Mapping[str, eightbit.Build]) -> None:
-    golden = f"0x{emit.golden_hash(emit.selftest_sums(builds[name].program)):08x}"
+    golden = f"0x{selftest.golden_hash(selftest.checksums(builds[name].program)):08x}"
     assert (NUMERICS, name, golden) in ledger(), f"{NUMERICS} {name} {golden}: read what this file says first"
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_golden_hash_is_the_one_that_the_self_test_prints(name: str, builds: Mapping[str, eightbit.Build]) -> None:
     text = next(text for file, text in builds[name].emission.files.items() if file.endswith("_selftest.c"))
-    assert emit.golden_hash(emit.selftest_sums(builds[name].program)) in {
+    assert selftest.golden_hash(selftest.checksums(builds[name].program)) in {
         int(word.strip("u;,)("), 16) for word in text.split() if word.startswith("0x")
     }
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from eightbit import emit
+from eightbit import selftest
 from eightbit.compare import coded_calls
 from eightbit.errors import InputError, reason
 from eightbit.names import model_identifier
@@ -102,8 +102,8 @@ def compare_log(text: str, program: Program, where: str) -> LogResult:
             hint=f"build {name}.c and {name}_selftest.c with -D{name.upper()}_SELFTEST, call {name}_selftest() "
             "with your own function that sends a character, and save what it sends",
         )
-    expected = emit.selftest_sums(program)
-    golden = f"{emit.golden_hash(expected):08x}"
+    expected = selftest.checksums(program)
+    golden = f"{selftest.golden_hash(expected):08x}"
     wanted = {(v, c): f"{value:08x}" for v, row in enumerate(expected) for c, value in enumerate(row, start=1)}
     wrong = [place for place, value in wanted.items() if log.sums.get(place, value) != value]
     return LogResult(

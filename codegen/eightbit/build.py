@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A finished compilation: the Program and its C, to simulate, write, verify and export."""
+"""A finished compilation, and what can be done with it: simulate, verify and write it, or open one that was written."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,12 +18,12 @@ from eightbit import (
     emit,
     folder,
     input_ranges,
-    ops,
     package,
     plan,
     program_text,
     report,
     samples,
+    selftest,
     simulate,
     target,
     toolchain,
@@ -32,33 +31,17 @@ from eightbit import (
 )
 from eightbit.calibration import Calibration
 from eightbit.compare import VerifyResult
+from eightbit.compilation import Compilation
 from eightbit.fixed import Int8
 from eightbit.options import Options, of_manifest
-from eightbit.plan import Layout
 from eightbit.program import Program
-from eightbit.rescale import Rescale
-from eightbit.schedule import Schedule
-from eightbit.select import Selection
-from eightbit.version import NUMERICS
 
 SEEDED = 16  # vectors that verify runs when it is given no samples
 
 
 @dataclass(frozen=True)
-class Build:
-    """Everything right of `quantize`, and the calibration it came from (None when built from program.txt)."""
-
-    program: Program
-    target: target.Target
-    selection: Selection
-    schedule: Schedule
-    layout: Layout
-    emission: emit.Emission
-    calibration: Calibration | None
-    notes: tuple[str, ...]
-    options: Options
-    version: str
-    numerics: int = NUMERICS
+class Build(Compilation):
+    """A compilation, to simulate, verify and write."""
 
     def simulate(self, x: samples.Source) -> dict[str, Int8]:
         """Outputs by name, s8 [n, *shape], for samples (float: quantised half up)."""
@@ -97,11 +80,6 @@ class Build:
             found["calibration.json"] = self.calibration.json()
         return found
 
-    @cached_property
-    def rescales(self) -> tuple[Rescale, ...]:
-        """What every sum of tensors with unequal scales costs."""
-        return ops.rescales(self.program)
-
     def report(self) -> dict[str, Any]:
         """The figures of the build, in bytes and multiply-accumulates."""
         return report.figures(self)
@@ -110,7 +88,7 @@ class Build:
 def batch(program: Program, x: samples.Source | None, count: int = SEEDED) -> dict[str, Int8]:
     """Samples quantised half up, by input tensor; without samples `count` seeded vectors."""
     if x is None:
-        parts = [emit.seeded_inputs(program, number) for number in range(count)]
+        parts = [selftest.seeded_inputs(program, number) for number in range(count)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     shapes = {port.name: port.shape for port in program.inputs}
     given = samples.read(x, shapes)

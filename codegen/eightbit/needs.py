@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from eightbit import emit, plan, target
+from eightbit import constants, plan, target
 from eightbit.options import IO, OPTIMIZE, Options
 from eightbit.program import Program
 from eightbit.schedule import schedule
@@ -33,7 +33,7 @@ class Needs:
 def of_layout(program: Program, selection: Selection, layout: plan.Layout) -> Needs:
     buffers = layout.buffers.io_bytes if layout.buffers else 0
     ram = plan.align(layout.arena_bytes) + buffers
-    return Needs(ram, emit.weight_bytes(program, selection), layout.bound_bytes + buffers)
+    return Needs(ram, constants.weight_bytes(program, selection), layout.bound_bytes + buffers)
 
 
 def of(program: Program, options: Options) -> Needs:

@@ -4,18 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from eightbit import emit, ops, plan
+from eightbit import constants, emit, ops, plan
 from eightbit.advice import added_noise, hint
 from eightbit.calibration import Calibration, Fidelity
+from eightbit.compilation import Compilation
 from eightbit.errors import printable
 from eightbit.intervals import accumulator_bits
 from eightbit.memory_map import memory_map
 from eightbit.program import Call, Port, Program, Tensor
-
-if TYPE_CHECKING:
-    from eightbit.build import Build
 
 Known = Mapping[str, Fidelity]  # by ONNX value
 WORST = 3  # layers that the page says more about
@@ -24,7 +22,7 @@ LEAST = 1e-4  # smaller shares are not told apart
 EXACT = 99.0  # dB: more is float noise
 
 
-def figures(build: Build) -> dict[str, Any]:
+def figures(build: Compilation) -> dict[str, Any]:
     """The figures of the build, in bytes and multiply-accumulates."""
     layout = build.layout
     macs = ops.total_macs(build.program)
@@ -41,7 +39,7 @@ def figures(build: Build) -> dict[str, Any]:
         "context_bytes": plan.align(layout.arena_bytes),
         "context_pointers": len((*build.program.inputs, *build.program.outputs)) if layout.buffers else 0,
         "io_bytes": layout.buffers.io_bytes if layout.buffers else 0,
-        "weight_bytes": emit.weight_bytes(build.program, build.selection),
+        "weight_bytes": constants.weight_bytes(build.program, build.selection),
         "macs": macs,
         "macs_model": build.program.macs_model or macs,
         "calls": len(build.selection.kernels),
@@ -51,7 +49,7 @@ def figures(build: Build) -> dict[str, Any]:
     }
 
 
-def page(build: Build) -> str:
+def page(build: Compilation) -> str:
     """report.html: one page that needs nothing else."""
     program, found = build.program, build.calibration
     calls = [call for call in program.calls if call.name in build.selection.kernels]
@@ -75,7 +73,7 @@ def page(build: Build) -> str:
     return emit.environment(autoescape=True).get_template("report.html.j2").render(context)
 
 
-def _summary(build: Build, known: Known) -> list[tuple[str, str, str]]:
+def _summary(build: Compilation, known: Known) -> list[tuple[str, str, str]]:
     """Name, figure, remark."""
     said, board = figures(build), build.target
     ram = said["context_bytes"] + said["io_bytes"]
@@ -124,7 +122,7 @@ def _port(program: Program, port: Port, kind: str) -> dict[str, str]:
     }
 
 
-def _activations(build: Build) -> str:
+def _activations(build: Compilation) -> str:
     layout = build.layout
     verdict = "no packing takes less" if layout.optimal else f"the lower bound is {layout.bound_bytes:,}"
     return f"{layout.activation_bytes:,} bytes of activations ({verdict})" + (
@@ -132,7 +130,7 @@ def _activations(build: Build) -> str:
     )
 
 
-def _layer(build: Build, number: int, call: Call, known: Known, worst: Sequence[str]) -> dict[str, Any]:
+def _layer(build: Compilation, number: int, call: Call, known: Known, worst: Sequence[str]) -> dict[str, Any]:
     """A row of the table."""
     program, kernel = build.program, build.selection.kernels[call.name]
     out, found = program.tensors[call.output], known.get(program.tensors[call.output].value)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a finished compilation is made of; build.py says what can be done with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from eightbit import emit, ops
+from eightbit.calibration import Calibration
+from eightbit.options import Options
+from eightbit.plan import Layout
+from eightbit.program import Program
+from eightbit.rescale import Rescale
+from eightbit.schedule import Schedule
+from eightbit.select import Selection
+from eightbit.target import Target
+from eightbit.version import NUMERICS
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """Everything right of `quantize`, and the calibration it came from (None when built from program.txt)."""
+
+    program: Program
+    target: Target
+    selection: Selection
+    schedule: Schedule
+    layout: Layout
+    emission: emit.Emission
+    calibration: Calibration | None
+    notes: tuple[str, ...]
+    options: Options
+    version: str
+    numerics: int = NUMERICS
+
+    @cached_property
+    def rescales(self) -> tuple[Rescale, ...]:
+        """What every sum of tensors with unequal scales costs."""
+        return ops.rescales(self.program)

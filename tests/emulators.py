@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from eightbit import emulate, instructions, machine, target, toolchain
+from eightbit import emulate, machine, target, toolchain
+from eightbit.bench import instructions
 
 VARIABLE = "EIGHTBIT_TARGETS"
 LEFT_OUT = "left out, its tools are missing: target"

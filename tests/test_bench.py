@@ -10,20 +10,11 @@ from pathlib import Path
 import pytest
 
 import eightbit
-from eightbit import (
-    bench,
-    elf,
-    firmware,
-    footprint,
-    host_bench,
-    machine,
-    on_target,
-    ops,
-    target,
-    toolchain,
-)
 from eightbit import build as builds
-from eightbit.elf import _completed
+from eightbit import compare, emulate, firmware, machine, on_target, ops, simulate, target, toolchain
+from eightbit.bench import counting, elf, footprint, host
+from eightbit.bench import emulated as bench
+from eightbit.bench.elf import _completed
 from emulators import emulated, needs_tools
 from models import conv_relu, model, node, samples, weights
 from test_emulate import HOST, edit, emulator
@@ -56,7 +47,7 @@ def test_every_target_is_measured_and_its_calls_add_up(name: str, out: Path) -> 
     needs_tools(name, bench=True)
     found = on_target.bench_on(out, name)
     program, _ = builds.open_folder(out)
-    assert [layer.call for layer in found.layers] == [call.name for call in bench.coded_calls(program)]
+    assert [layer.call for layer in found.layers] == [call.name for call in compare.coded_calls(program)]
     assert (found.target, found.machine, found.macs) == (name, target.load(name).machine, ops.total_macs(program))
     assert found.code_bytes > 500
     assert found.weight_bytes > program_weights(out)
@@ -128,11 +119,11 @@ def total(out: Path, program: eightbit.build.Program, chip: target.Target, stop:
     work.mkdir()
     flags = ("-O2", f"-DSTOP={stop}")
     kit = firmware.prepare(work, out, program, chip, flags, False, bench.DEFAULT, footprint.flags(chip.cc))
-    memory = bench.simulate.memory(program, builds.batch(program, None, 1))
+    memory = simulate.memory(program, builds.batch(program, None, 1))
     linked = firmware.link(kit, memory[program.inputs[0].tensor])
     _, code = footprint.measure(out, out, work / "net.o", linked)
-    bench.emulate.run(bench.counting.counted(chip, code, linked), linked)
-    return bench.counting.read(linked, 1).instructions
+    emulate.run(counting.counted(chip, code, linked), linked)
+    return counting.read(linked, 1).instructions
 
 
 def test_counts_of_a_network_are_the_same_in_three_runs(out: Path) -> None:
@@ -257,7 +248,7 @@ def test_web_assembly_and_no_processor_at_all_are_refused(small: Path) -> None:
 def test_the_host_times_every_call(small: Path, cc: str) -> None:
     found = on_target.bench_on_host(small, cc=cc)
     assert [layer.kernel for layer in found.layers] == ["e8_conv_s8__ref", "e8_permute_s8__ref"]
-    assert found.runs >= host_bench.LEAST
+    assert found.runs >= host.LEAST
     for time in (found.microseconds, *(layer.microseconds for layer in found.layers)):
         assert 0 < time.low <= time.median <= time.high
     document = found.json()

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import eightbit
-from eightbit import bench, counting, elf, emulate, firmware, instructions, stack_usage, target, toolchain
-from eightbit.elf import RunCode
-from eightbit.instructions import Instruction
+from eightbit import emulate, firmware, target, toolchain
+from eightbit.bench import counting, elf, emulated, instructions, stack_usage
+from eightbit.bench.elf import RunCode
+from eightbit.bench.instructions import Instruction
 from emulators import needs_tools
 
 MAIN = """
@@ -158,7 +159,7 @@ def test_a_known_program_counts_what_it_is_known_to(name: str, tmp_path: Path) -
     assert [counts.cycles for counts in found] == [cycles] * 2
     mine = sum(block.runs * len(block.addresses) for block in found[1].blocks if not block.site)
     assert (mine, {block.site for block in found[1].blocks if block.site}) == (own, {call_site(found[1])})
-    costs = bench.costs_of(found[1].blocks, run, instructions.read(target.load(name), program), None)
+    costs = emulated.costs_of(found[1].blocks, run, instructions.read(target.load(name), program), None)
     assert costs[1].instructions == whole
     if classes is not None:
         assert costs[1].classes == classes
@@ -176,10 +177,10 @@ def test_the_estimate_of_a_known_program_follows_its_formula(tmp_path: Path) -> 
     found, program, run = count("cortex-m4", tmp_path)
     listing = instructions.read(target.load("cortex-m4"), program)
     # push 3, movs 1, ten times bl 3, subs 1, nop 1, bx 3; bne nine times 2 and once 1, pop 3 and 2 more for the return
-    cost = bench.costs_of(found[1].blocks, run, listing, instructions.CORES["cortex-m4"])[1]
+    cost = emulated.costs_of(found[1].blocks, run, listing, instructions.CORES["cortex-m4"])[1]
     assert cost.estimate == 3 + 1 + 10 * (3 + 1 + 1 + 3) + 9 * 2 + 1 + 5
     # push and pop 3 as well, taken branches 3, calls and returns 4
-    cost = bench.costs_of(found[1].blocks, run, listing, instructions.CORES["cortex-m0"])[1]
+    cost = emulated.costs_of(found[1].blocks, run, listing, instructions.CORES["cortex-m0"])[1]
     assert cost.estimate == 3 + 1 + 10 * (4 + 1 + 1 + 4) + 9 * 3 + 1 + 6
 
 

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from eightbit import bench, emulate, host_bench, machine, pipeline, samples, target, toolchain, vectors, verify
 from eightbit import build as builds
-from eightbit.bench import BenchResult
+from eightbit import emulate, machine, pipeline, samples, target, toolchain, vectors, verify
+from eightbit.bench import emulated, host
+from eightbit.bench.emulated import BenchResult
+from eightbit.bench.host import HostResult
 from eightbit.board_log import LogResult
 from eightbit.compare import VerifyResult
 from eightbit.errors import BudgetError, BuildError, InputError
-from eightbit.host_bench import HostResult
 from eightbit.options import Options
 from eightbit.program import Program
 
@@ -82,7 +83,7 @@ def bench_on(
         )
     program, options = builds.open_folder(out)
     with _folder_for(Path(out), program, options, chosen) as folder:
-        return bench.bench(folder, program, chosen, builds.batch(program, x, 1), cflags, options)
+        return emulated.bench(folder, program, chosen, builds.batch(program, x, 1), cflags, options)
 
 
 def bench_on_host(
@@ -94,7 +95,7 @@ def bench_on_host(
     """Time folder `out` on this machine as it lies there, on the first sample or on noise."""
     program, options = builds.open_folder(out)
     chosen = target.load(options.target)
-    return host_bench.bench(Path(out), program, chosen, builds.batch(program, x, 1), cc, cflags, options)
+    return host.bench(Path(out), program, chosen, builds.batch(program, x, 1), cc, cflags, options)
 
 
 def _runnable(name: str) -> target.Target:

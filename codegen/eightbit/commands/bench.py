@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from eightbit import bench_text, on_target, toolchain
-from eightbit.bench import BenchResult
+from eightbit import on_target, toolchain
+from eightbit.bench import text
+from eightbit.bench.emulated import BenchResult
+from eightbit.bench.host import HostResult
 from eightbit.console import LOG, alone, command
-from eightbit.host_bench import HostResult
 
 
 @click.command("bench")
@@ -41,5 +42,5 @@ def bench_command(
     if as_json:
         click.echo(json.dumps(result.json()))
     else:
-        bench_text.show(result.json())
+        text.show(result.json())
     return 0

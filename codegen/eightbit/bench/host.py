@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit import emit, firmware, footprint, machine, ops, simulate, toolchain
+from eightbit import emit, firmware, machine, ops, simulate, toolchain
+from eightbit.bench import footprint
+from eightbit.bench.footprint import Footprint
 from eightbit.compare import coded_calls
 from eightbit.errors import BuildError
 from eightbit.fixed import Int8
-from eightbit.footprint import Footprint
 from eightbit.options import Options
 from eightbit.program import Program
 from eightbit.select import select

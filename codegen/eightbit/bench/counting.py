@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from eightbit import elf, resources, toolchain
-from eightbit.elf import RunCode
+from eightbit import resources, toolchain
+from eightbit.bench import elf
+from eightbit.bench.elf import RunCode
 from eightbit.errors import BuildError
 from eightbit.target import Target
 

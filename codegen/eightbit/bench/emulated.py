@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from eightbit import counting, elf, emulate, firmware, footprint, instructions, ops, protocol, simulate, toolchain
+from eightbit import emulate, firmware, ops, protocol, simulate, toolchain
+from eightbit.bench import counting, elf, footprint, instructions
+from eightbit.bench.counting import Block, Counts
+from eightbit.bench.footprint import Footprint
+from eightbit.bench.instructions import Core, Instruction
 from eightbit.compare import coded_calls, compare, written_order
-from eightbit.counting import Block, Counts
 from eightbit.errors import BuildError
 from eightbit.fixed import Int8
-from eightbit.footprint import Footprint
-from eightbit.instructions import Core, Instruction
 from eightbit.options import Options
 from eightbit.program import Program
 from eightbit.select import select

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from eightbit import elf, stack_usage
+from eightbit.bench import elf, stack_usage
 from eightbit.errors import InputError, reason
 
 # Clang makes other code more often where it keeps track of variables, too; GCC without (-g1) loses inlined code.

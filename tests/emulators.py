@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,17 @@ def needs_tools(name: str, *, bench: bool = False) -> None:
 def left_out(report: pytest.TestReport) -> bool:
     """Whether a skipped test is one that `needs_tools` left out."""
     return LEFT_OUT in str(report.longrepr)
+
+
+def emulator(folder: Path, script: str) -> target.Target:
+    """HOST with an emulator of one's own: a shell script whose first argument is the program."""
+    path = folder / "emulator"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return replace(HOST, run=(str(path), "{elf}"))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))

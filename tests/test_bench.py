@@ -15,10 +15,9 @@ from eightbit import compare, emulate, firmware, machine, on_target, ops, simula
 from eightbit.bench import counting, elf, footprint, host
 from eightbit.bench import emulated as bench
 from eightbit.bench.elf import _completed
-from emulators import emulated, needs_tools
+from emulators import HOST, edit, emulated, emulator, needs_tools
 from models import conv_relu, model, node, samples, weights
-from test_emulate import HOST, edit, emulator
-from test_targets import NETWORKS
+from target_networks import NETWORKS
 
 MEASURED = [name for name in emulated() if target.load(name).machine != machine.WASM]
 KEYS = "target instructions code_bytes weight_bytes arena_bytes ram_bytes stack_bytes layers"

@@ -16,7 +16,7 @@ import eightbit
 from eightbit import build as builds
 from eightbit import emulate, firmware, machine, on_target, resources, simulate, target, toolchain
 from eightbit.errors import BuildError
-from emulators import HOST
+from emulators import HOST, edit, emulator
 from models import conv_relu, samples
 
 LINES = 1 + 4 * 2 * 3 + 1  # begin, an output, its largest and the guards for each run of four vectors, end
@@ -35,20 +35,6 @@ def out(build: eightbit.Build, tmp_path: Path) -> Path:
 def check(out: Path, chip: target.Target = HOST, traced: bool = False, timeout: float = 60) -> eightbit.VerifyResult:
     program, options = builds.open_folder(out)
     return emulate.verify(out, program, chip, builds.batch(program, None, 4), traced, timeout=timeout, options=options)
-
-
-def emulator(folder: Path, script: str) -> target.Target:
-    """HOST with an emulator of one's own: a shell script whose first argument is the program."""
-    path = folder / "emulator"
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    return replace(HOST, run=(str(path), "{elf}"))
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
 
 
 def test_a_good_build_differs_in_no_byte_and_names_its_machine(out: Path) -> None:

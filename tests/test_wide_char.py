@@ -12,7 +12,7 @@ import pytest
 import eightbit
 import wide
 from models import samples
-from test_targets import NETWORKS
+from target_networks import NETWORKS
 
 MAIN = """
 #include <stdio.h>

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from first_light import table
+from readme import table
 
 import eightbit
 import exact
@@ -154,7 +154,8 @@ def left_shifts(seed: int) -> list[Row]:
             every = [exact.linear_channel(call, *ends, c) for _, c in exact.linear_channels(build.program)]
             results = [build.verify(given) for given in (None, x)]
             whole, p = sum(every, exact.Compared()), call.params
-            factor = max(call.proof.weight_scale) * ends[0].ratio / ends[1].ratio  # type: ignore[union-attr,type-var,operator]
+            scales = exact.weight_scales(call)
+            factor = max(scales) * ends[0].ratio / ends[1].ratio
             rows.append(
                 {"op": op, "M": float(factor), "l": p.acc_lshift, "k": p.out_rshift, "accumulators": whole.values,
                  "differing": whole.differing, "bytes of C": sum(r.compared_bytes for r in results),

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from readme import table, update_readme
+
 import eightbit
 import real
 
-ROOT = Path(__file__).resolve().parents[1]
 SANITIZE = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 Builds = Sequence[tuple[str, tuple[str, ...], int | None]]
 CXX_WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
@@ -111,20 +112,6 @@ def missed(row: dict[str, Any]) -> str:
     return f"loss {loss}" if row["accuracy_float"] - row["accuracy_fixed"] > loss + 1e-9 else ""
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Rows as a Markdown table."""
-    heads = list(rows[0])
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    lines += ["| " + " | ".join(cell(row[head]) for head in heads) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
-
-
 def readme_rows(builds: dict[str, eightbit.Build], scores: list[dict[str, Any]]) -> list[dict[str, str]]:
     """One row per network for the README."""
     rows = []
@@ -146,14 +133,6 @@ def readme_rows(builds: dict[str, eightbit.Build], scores: list[dict[str, Any]])
     return rows
 
 
-def update_readme(text: str, mark: str = MARK) -> None:
-    """Replace what stands between the two marks."""
-    path = ROOT / "README.md"
-    before, _, rest = path.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
-    after = rest.partition(f"<!-- end of {mark} -->")[2]
-    path.write_text(f"{before}<!-- {mark} -->\n{text}\n<!-- end of {mark} -->{after}", encoding="utf-8")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=200)
@@ -168,7 +147,7 @@ def main() -> int:
     sizes = [builds[net.name].report() for net in nets]
     print("\n\n".join(table(rows) for rows in (checked, made, scores)))
     if args.readme:
-        update_readme(table(readme_rows(builds, scores)))
+        update_readme(table(readme_rows(builds, scores)), MARK)
     if args.json:
         document = {"bits": checked, "objects": made, "accuracy": scores, "sizes": sizes}
         args.json.write_text(json.dumps(document, indent=1))

@@ -2,9 +2,9 @@
 """Latency of the generated C on this machine beside LiteRT int8 (XNNPACK) and ONNX Runtime, one thread each.
 
 `python benchmarks/host_latency.py [NETWORK ...] [--rounds 15] [--seconds 0.1] [--cc gcc] [--cflags "-O3 -march=native"]
-[--json FILE]`: needs EIGHTBIT_MODELS and the extra `bench`. All contenders take turns in one process, so that a busy
-machine slows all of them; a ratio is the median over rounds of the ratios within a round. Exit status 1 if a goal is
-missed. LiteRT and QDQ run the official int8 networks, which have the same shapes but other weights.
+[--json FILE] [--readme]`: needs EIGHTBIT_MODELS and the extra `bench`. All contenders take turns in one process, so
+that a busy machine slows all of them; a ratio is the median over rounds of the ratios within a round. Exit status 1 if
+a goal is missed. LiteRT and QDQ run the official int8 networks, which have the same shapes but other weights.
 """
 
 from __future__ import annotations
@@ -26,10 +26,13 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from readme import table, update_readme
+
 import eightbit
 import real
 from eightbit.build import batch
 
+MARK = "speeds of benchmarks/host_latency.py"
 GOALS = {"kws": 8.0, "vww": 6.0, "ic": 15.0, "ad": 4.0}  # at most so many times LiteRT
 OURS, LITERT, FLOAT, QDQ = "eightbit", "LiteRT int8", "ORT float", "ORT QDQ"
 Run = Callable[[int], NDArray[np.int64]]  # nanoseconds of each of so many inferences
@@ -172,11 +175,10 @@ def row(network: str, medians: dict[str, NDArray[np.float64]]) -> dict[str, Any]
     }
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    heads = list(rows[0])
-    cells = [[f"{v:.4g}" if isinstance(v, float) else str(v) for v in r.values()] for r in rows]
-    lines = [heads, ["---"] * len(heads), *cells]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def speeds(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """What README.md says of them: ratios to the fastest interpreter."""
+    key = f"eightbit : {LITERT}"
+    return [{"network": one["network"], key: f"{one[key]:.1f}"} for one in rows]
 
 
 def main() -> int:
@@ -187,6 +189,7 @@ def main() -> int:
     parser.add_argument("--cc", default="gcc")
     parser.add_argument("--cflags", default="-O3 -march=native")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--readme", action="store_true")
     args = parser.parse_args()
     rows = []
     for name in args.networks or real.TINY:
@@ -194,6 +197,8 @@ def main() -> int:
             runs = contenders(real.TINY[name], Path(folder), args.cc, args.cflags.split())
             rows.append(row(name, measure(runs, args.rounds, args.seconds)))
     print(f"{args.cc} {args.cflags}; microseconds are medians, ratios medians of {args.rounds} rounds\n\n{table(rows)}")
+    if args.readme:
+        update_readme(table(speeds(rows)), MARK)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
     return int(not all(r["reached"] for r in rows))

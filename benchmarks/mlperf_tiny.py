@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import reference_quantiser as reference
-from first_light import CHOICES, SANITIZE, Builds, bits, table
+from first_light import CHOICES, SANITIZE, Builds, bits
+from readme import table
 
 import eightbit
 import real

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from first_light import table, update_readme
+from readme import table, update_readme
 from targets import NETWORKS, compile_all  # puts the tests' folder on the path
 
 import eightbit

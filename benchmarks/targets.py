@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from first_light import table, update_readme
+from readme import table, update_readme
 
 import eightbit
 import real

@@ -88,12 +88,18 @@ def tensors(program: Program, call: Call) -> list[Tensor]:
     return [program.tensors[name] for name in (*call.inputs, call.output)]
 
 
+def weight_scales(call: Call) -> tuple[Fraction, ...]:
+    """What a step of the weights of each channel of a linear call is worth."""
+    assert call.proof is not None
+    assert call.proof.weight_scale is not None
+    return call.proof.weight_scale
+
+
 def linear_channel(call: Call, x: Tensor, y: Tensor, channel: int) -> Compared:
     """Every accumulator of the proven interval of one channel against s_x * s_w / s_y, which its multiplier equals."""
     assert call.proof is not None
     assert call.proof.acc is not None
-    assert call.proof.weight_scale is not None
-    ratio, mult = call.proof.weight_scale[channel] * x.ratio / y.ratio, int(call.consts["mult"][channel])
+    ratio, mult = weight_scales(call)[channel] * x.ratio / y.ratio, int(call.consts["mult"][channel])
     return brute(*call.proof.acc[channel], ratio, mult, call.params, y.zero_point, Fraction(0))
 
 

@@ -25,8 +25,8 @@ from models import conv_relu, dense, model, node, samples, weights
 Float = NDArray[np.float64]
 
 
-def judged(proto: onnx.ModelProto, calibration: NDArray[Any], x: NDArray[Any], **options: bool) -> dict[str, Any]:
-    build = eightbit.compile(proto, calibration, **options)  # type: ignore[arg-type]
+def judged(proto: onnx.ModelProto, calibration: NDArray[Any], x: NDArray[Any], **options: Any) -> dict[str, Any]:
+    build = eightbit.compile(proto, calibration, **options)
     return eightbit.evaluate(build, proto, x, layers=True)
 
 

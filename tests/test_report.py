@@ -7,6 +7,7 @@ import re
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,8 +57,8 @@ def html(build: Build) -> str:
     return str(build.files()["report.html"])
 
 
-def small(**options: str) -> Build:
-    return eightbit.compile(conv_relu(), samples(2, 5, 5, count=20), **options)  # type: ignore[arg-type]
+def small(**options: Any) -> Build:
+    return eightbit.compile(conv_relu(), samples(2, 5, 5, count=20), **options)
 
 
 @cache

@@ -66,7 +66,7 @@ def test_an_unaligned_access_traps_on_the_microbit(tmp_path: Path) -> None:
     out = build.write(tmp_path / "out")
     text = (out / "net.c").read_text()
     assert text.count("    (void)arena;\n") == 1
-    (out / "net.c").write_text(text.replace("(void)arena;", "(void)*(volatile e8_mem_s32 *)(void *)(arena + 1);"))
+    (out / "net.c").write_text(text.replace("(void)arena;", "(void)*(volatile e8_s32 *)(void *)(arena + 1);"))
     with pytest.raises(eightbit.EightbitError, match="the program crashes") as failed:
         on_target.verify_on(out, "microbit", None)
     assert "FAULT" in failed.value.why

@@ -23,8 +23,7 @@ typedef long ptrdiff_t;
 typedef unsigned long size_t;
 #define NULL ((void *)0)
 """
-# Without may_alias the compiler must not assume that 16- and 32-bit data lie apart from the arena's.
-PLAIN_C = ("-nostdinc", "-U__GNUC__", "-U__clang__", "-fno-strict-aliasing")
+PLAIN_C = ("-nostdinc", "-U__GNUC__", "-U__clang__")
 
 
 def headers(folder: Path) -> Path:

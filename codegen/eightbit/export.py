@@ -13,7 +13,7 @@ from pathlib import Path
 import onnx
 
 from eightbit import ops
-from eightbit.errors import InputError
+from eightbit.errors import InputError, reason
 from eightbit.program import Program
 from eightbit.qdq import QdqGraph
 
@@ -46,6 +46,6 @@ def write(program: Program, output: str | Path) -> None:
         raise InputError(
             "cannot write the exported model",
             where=str(path),
-            why=error.strerror or str(error),
+            why=reason(error),
             hint="name a file in an existing folder that can be written, on a disk with room",
         ) from error

@@ -80,14 +80,6 @@ def weighted_sum(a: Int64, b: Int64, terms: SumTerms, act_min: int, act_max: int
     return np.asarray(np.clip(np.right_shift(total, terms.rshift), act_min, act_max), np.int8)
 
 
-def requantise_s16(
-    acc: Int64, mult: Int64 | int, out_r: int, rshift: int, act_min: int, act_max: int
-) -> NDArray[np.int16]:
-    """Accumulators to s16: clamp((acc * m + r) >> n). Needs bits(|acc|) + bits(m) <= 62."""
-    value: Int64 = np.right_shift(np.multiply(acc, mult, dtype=np.int64) + out_r, rshift)
-    return np.asarray(np.clip(value, act_min, act_max), np.int16)
-
-
 def rounding_constant(zero_point: int, rshift: int) -> int:
     """c = (zp << k) + 2^(k-1): the output zero point and the half of round-half-up."""
     return (zero_point << rshift) + (1 << (rshift - 1))

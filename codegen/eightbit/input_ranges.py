@@ -12,16 +12,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from eightbit.errors import InputError, closest, reason
+from eightbit.errors import InputError
 from eightbit.fixed import S8_MAX, S8_MIN
 from eightbit.graph import INTEGERS, Graph
 from eightbit.lower import LARGEST
+from eightbit.per_input import PerInput
 from eightbit.program import Program, Tensor
 from eightbit.samples import Samples
 
 Pair = tuple[float, float]
 Given = Pair | Mapping[str, Pair] | None  # one range for the only input, or by input name
-ONLY = ""  # stands for the only input
+OPTION = PerInput("--input-range", "range", "lo,hi")
 NEAR = 0.02  # of the width of a range of pixels: how far a calibrated range may lie from it
 PIXELS = ((0.0, 255.0), (0.0, 1.0))
 FAR = 0.5  # share of values twice as far out as the range goes; fewer may be what a Clip cuts on purpose
@@ -30,34 +31,22 @@ OUTSIDE = 0.5  # share of a sample's values beyond a given range from which on t
 
 def parse(texts: Sequence[str]) -> dict[str, Pair]:
     """`lo,hi` and `name=lo,hi`, as the command line takes them."""
-    found: dict[str, Pair] = {}
-    for text in texts:
-        name, _, numbers = text.rpartition("=")
-        try:
-            low, high = map(float, numbers.split(","))
-        except ValueError as error:
-            raise _wrong(f"cannot read {text!r}", reason(error), "write it as lo,hi or name=lo,hi") from error
-        if name in found:
-            raise _wrong(f"{text!r} is a second range of one input", "each input has one", "give each input once")
-        found[name] = low, high
-    return found
+    return OPTION.parse(texts, _pair)
+
+
+def _pair(numbers: str) -> Pair:
+    low, high = map(float, numbers.split(","))
+    return low, high
 
 
 def resolve(graph: Graph, given: Given) -> dict[str, Pair]:
     """The ranges that are known before any sample is read, by input: of integers, and those given."""
-    named = {} if given is None else dict(given) if isinstance(given, Mapping) else {ONLY: given}
-    if ONLY in named and len(graph.inputs) == 1:
-        named = {graph.inputs[0] if name == ONLY else name: pair for name, pair in named.items()}
+    named = OPTION.by_input(given, graph.inputs)
     fixed = {name: INTEGERS[kind] for name, kind in graph.integers.items()}
     for name, pair in named.items():
-        if name not in graph.inputs:
-            what = f"there is no input {name!r}" if name else "the range of which input?"
-            inputs = ", ".join(map(repr, graph.inputs))
-            hint = f"{closest(name, graph.inputs)}write it as name=lo,hi"
-            raise _wrong(what, f"the model has the inputs {inputs}", hint)
         if name in fixed:
-            kind = graph.integers[name].lower()
-            raise _wrong(f"input {name!r} has a range", f"it is of type {kind}", "its integers are taken as they are")
+            why = f"it is of type {graph.integers[name].lower()}"
+            raise OPTION.wrong(f"input {name!r} has a range", why, "its integers are taken as they are")
         _check_numbers(name, pair)
     return fixed | {name: (min(0.0, float(low)), max(0.0, float(high))) for name, (low, high) in named.items()}
 
@@ -65,12 +54,9 @@ def resolve(graph: Graph, given: Given) -> dict[str, Pair]:
 def _check_numbers(name: str, pair: Pair) -> None:
     low, high = pair
     if not all(math.isfinite(x) and abs(x) <= LARGEST for x in pair) or high - low < 1 / LARGEST:
+        what = f"[{low}, {high}] is no range of input {name!r}"
         why = f"low must lie below high, and both within +-{LARGEST:g}"
-        raise _wrong(f"[{low}, {high}] is no range of input {name!r}", why, "give the least and the largest value")
-
-
-def _wrong(what: str, why: str, hint: str) -> InputError:
-    return InputError(what, where="--input-range", why=why, hint=hint)
+        raise OPTION.wrong(what, why, "give the least and the largest value")
 
 
 def check_saturation(program: Program, samples: Samples) -> None:
@@ -99,7 +85,7 @@ def check_samples(given: Mapping[str, Pair], samples: Samples) -> None:
         outside = float(((values < low - slack) | (values > high + slack)).mean())
         if outside > OUTSIDE:
             found = f"{100 * outside:.0f} % of their values lie outside; they go from {values.min()} to {values.max()}"
-            raise _wrong(
+            raise OPTION.wrong(
                 f"the samples of input {name!r} are not in its range [{low:g}, {high:g}]",
                 found,
                 "the range is that of what the float model takes, not of what the sensor gives",

@@ -7,43 +7,25 @@ from collections.abc import Mapping, Sequence
 
 import onnx
 
-from eightbit.errors import InputError, closest, reason
 from eightbit.obstacles import Obstacle
+from eightbit.per_input import PerInput
 
 Shape = Sequence[int]
 Given = Shape | Mapping[str, Shape] | None  # one shape for the only input, or by input name
-ONLY = ""  # stands for the only input
+OPTION = PerInput("--shape", "shape", "1,3,96,96")
 SIZE_MAX = 2**31 - 1
-Dims = Sequence[onnx.TensorShapeProto.Dimension]
 
 
 def parse(texts: Sequence[str]) -> dict[str, Shape]:
     """`1,3,96,96` and `name=1,3,96,96`, as the command line takes them."""
-    found: dict[str, Shape] = {}
-    for text in texts:
-        name, _, numbers = text.rpartition("=")
-        try:
-            sizes = tuple(map(int, numbers.split(",")))
-        except ValueError as error:
-            raise _wrong(f"cannot read {text!r}", reason(error), "write it as 1,3,96,96 or name=1,3,96,96") from error
-        if name in found:
-            raise _wrong(f"{text!r} is a second shape of one input", "each input has one", "give each input once")
-        found[name] = sizes
-    return found
+    return OPTION.parse(texts, lambda numbers: tuple(map(int, numbers.split(","))))
 
 
 def fix(proto: onnx.ModelProto, given: Given) -> list[str]:
     """Set the shapes that are asked for; notes say which sizes the model left open."""
     inputs = {value.name: value for value in free_inputs(proto)}
-    named = {} if given is None else dict(given) if isinstance(given, Mapping) else {ONLY: given}
-    if ONLY in named and len(inputs) == 1:
-        named = {next(iter(inputs)) if name == ONLY else name: sizes for name, sizes in named.items()}
     notes = []
-    for name, sizes in named.items():
-        if name not in inputs:
-            what = f"there is no input {name!r}" if name else "the shape of which input?"
-            why = f"the model has the inputs {', '.join(map(repr, inputs))}"
-            raise _wrong(what, why, f"{closest(name, inputs)}write it as name=1,3,96,96")
+    for name, sizes in OPTION.by_input(given, list(inputs)).items():
         opened = _fix_one(inputs[name], tuple(sizes))
         if opened:
             notes.append(f"input {name!r}: shape {list(sizes)} as asked for; the model leaves open {opened}")
@@ -53,8 +35,9 @@ def fix(proto: onnx.ModelProto, given: Given) -> list[str]:
 def _fix_one(value: onnx.ValueInfoProto, sizes: tuple[int, ...]) -> str:
     """Set a shape; says which sizes were open before."""
     if not sizes or any(type(size) is not int or not 1 <= size <= SIZE_MAX for size in sizes):
+        what = f"{list(sizes)} is no shape of input {value.name!r}"
         why = f"a shape is made of whole numbers from 1 to {SIZE_MAX}"
-        raise _wrong(f"{list(sizes)} is no shape of input {value.name!r}", why, "give every size, the batch included")
+        raise OPTION.wrong(what, why, "give every size, the batch included")
     shape = value.type.tensor_type.shape
     if not value.type.tensor_type.HasField("shape"):
         shape.dim.extend(onnx.TensorShapeProto.Dimension(dim_value=size) for size in sizes)
@@ -63,7 +46,7 @@ def _fix_one(value: onnx.ValueInfoProto, sizes: tuple[int, ...]) -> str:
     if len(stated) != len(sizes) or any(s is not None and s != size for s, size in zip(stated, sizes, strict=True)):
         why = f"the model says [{', '.join(map(size_text, shape.dim))}]"
         hint = "--shape fixes what the model leaves open; other sizes take another export of the model"
-        raise _wrong(f"{list(sizes)} is not the shape of input {value.name!r}", why, hint)
+        raise OPTION.wrong(f"{list(sizes)} is not the shape of input {value.name!r}", why, hint)
     opened = [f"dimension {axis} ({size_text(dim)})" for axis, dim in enumerate(shape.dim) if known(dim) is None]
     for dim, size in zip(shape.dim, sizes, strict=True):
         dim.dim_value = size
@@ -132,7 +115,3 @@ def size_text(dim: onnx.TensorShapeProto.Dimension) -> str:
     if dim.HasField("dim_value"):
         return str(dim.dim_value)
     return repr(dim.dim_param) if dim.dim_param else "left open"
-
-
-def _wrong(what: str, why: str, hint: str) -> InputError:
-    return InputError(what, where="--shape", why=why, hint=hint)

@@ -12,8 +12,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from eightbit.fixed import S8_MAX, S8_MIN
+from eightbit.fixed import S8_MAX, S8_MIN, Shifts
 from eightbit.program import Call, Port, Program, Tensor
+from eightbit.weights import product_scales
 from eightbit.windows import reach
 
 OPSET, IR_VERSION = 17, 8
@@ -32,12 +33,6 @@ def unused(stem: str, suffix: str, taken: set[str]) -> str:
         stem += suffix
     taken.add(stem)
     return stem
-
-
-def unit_scales(call: Call, out: Tensor) -> list[Fraction]:
-    """What one accumulator step of each channel is worth: s_x * s_w = m * 2^(l-32-k) * s_y, exactly."""
-    shift = Fraction(2) ** (call.params.acc_lshift - 32 - call.params.out_rshift)
-    return [int(m) * shift * out.ratio for m in call.consts["mult"]]
 
 
 def float32(values: Sequence[Fraction]) -> NDArray[np.float32]:
@@ -130,7 +125,8 @@ class QdqGraph:
 
     def weights(self, call: Call, weights: NDArray[np.int8]) -> tuple[str, str]:
         """Real weights, output channels first, and the real bias of a linear call."""
-        units = unit_scales(call, self.tensor(call.output))
+        shifts = Shifts(call.params.acc_lshift, call.params.out_rshift)
+        units = product_scales(call.consts["mult"], shifts, self.tensor(call.output))
         step = self.tensor(call.inputs[0]).ratio
         weight_scale = self.constant("weight_scale", float32([unit / step for unit in units]))
         bias_scale = self.constant("bias_scale", float32(units))

@@ -51,14 +51,4 @@ E8_INLINE e8_s8 e8_weighted_sum_s8(e8_s8 a, e8_s8 b, e8_s16 mult_a, e8_s16 mult_
     return e8_clamp_s8(((e8_s32)a * mult_a + (e8_s32)b * mult_b + c) >> rshift, lo, hi);
 }
 
-/* clamp((acc * mult + r) >> rshift), where r = (zp << rshift) + 2^(rshift - 1): one round-half-up to 16 bits.
- *
- * Needs |acc| * mult < 2^62, |r| < 2^62, 1 <= rshift <= 62. */
-E8_INLINE e8_s16 e8_requantise_s16(e8_s64 acc, e8_s32 mult, e8_s64 r, e8_s16 rshift, e8_s16 lo, e8_s16 hi)
-{
-    const e8_s64 v = (acc * mult + r) >> rshift;
-
-    return (e8_s16)(v < lo ? lo : v > hi ? hi : v);
-}
-
 #endif

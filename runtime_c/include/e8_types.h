@@ -34,16 +34,6 @@ typedef ptrdiff_t e8_len;
 #    endif
 #endif
 
-/* 16- and 32-bit data in an arena of e8_s8: accesses through these types may alias anything, as e8_s8 may.
- * If a compiler has no such attribute, switch its type-based alias analysis off. */
-#if defined(__GNUC__) || defined(__clang__)
-#    define E8_MAY_ALIAS __attribute__((__may_alias__))
-#else
-#    define E8_MAY_ALIAS
-#endif
-typedef e8_s16 E8_MAY_ALIAS e8_mem_s16;
-typedef e8_s32 E8_MAY_ALIAS e8_mem_s32;
-
 /* Kernels are compiled into the file that calls them, so that two models link together. */
 #ifndef E8_KERNEL
 #    define E8_KERNEL static

@@ -66,10 +66,6 @@ class Instruction:
         spans = [re.findall(r"\d+", span) for span in listed[1].split(",") if "-" in span]
         return listed[1].count(",") + 1 + sum(int(last) - int(first) for first, last in spans)
 
-    @property
-    def sets_pc(self) -> bool:
-        return re.search(r"\bpc\b", self.text.split("[")[0]) is not None
-
 
 @dataclass(frozen=True)
 class Core:

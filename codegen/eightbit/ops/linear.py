@@ -19,6 +19,7 @@ from eightbit.cfields import S16, S32
 from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64, Shifts, requantise
 from eightbit.ops.opdef import Interval, OpDef, Rows, farthest, float_type_for
 from eightbit.program import Call, Shape, Tensor
+from eightbit.weights import product_scales
 from eightbit.windows import Window, findings, reach, taps
 
 
@@ -97,7 +98,7 @@ class Linear(OpDef):
 
     def weight_scale(self, call: Call, ins: Sequence[Tensor], out: Tensor) -> tuple[Fraction, ...]:
         shifts = Shifts(call.params.acc_lshift, call.params.out_rshift)
-        return tuple(shifts.ratio(int(m)) * out.ratio / ins[0].ratio for m in call.consts["mult"])
+        return tuple(step / ins[0].ratio for step in product_scales(call.consts["mult"], shifts, out))
 
     def accumulator_bound(self, call: Call, low: int, high: int) -> Int64:
         """sum(|w|) * max|x - zp| + |b| per channel: no partial sum is larger."""

@@ -20,7 +20,7 @@ from eightbit import load, ops, pipeline, rounding
 from eightbit.ops.linear import Linear
 from eightbit.recipe import Recipe
 from eightbit.simplify import simplify
-from eightbit.weights import W_MAX
+from eightbit.weights import W_MAX, nearest, other
 from models import model, node, samples, weights
 
 Problem = tuple[np.ndarray, np.ndarray]  # exact weights [groups, outputs, taps], patches [groups, rows, taps]
@@ -48,7 +48,7 @@ def quadratic(weights: np.ndarray, exact: np.ndarray, covariances: np.ndarray) -
 
 
 def chosen(exact: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    return np.where(moved, rounding.other(exact), rounding.nearest(exact))
+    return np.where(moved, other(exact), nearest(exact))
 
 
 @given(problems(), st.sampled_from([0.0, rounding.DAMPING]))
@@ -61,7 +61,7 @@ def test_weights_go_to_a_neighbour_within_their_range_and_no_output_gets_worse(
     assert (np.abs(made) <= W_MAX).all()
     assert (np.abs(made - exact) < 1).all()
     assert (made[exact == np.rint(exact)] == exact[exact == np.rint(exact)]).all()
-    before, after = (quadratic(w, exact, levels) for w in (rounding.nearest(exact), made))
+    before, after = (quadratic(w, exact, levels) for w in (nearest(exact), made))
     assert all(late <= early for early, late in zip(before, after, strict=True))
 
 
@@ -172,13 +172,13 @@ def test_what_moved_is_in_the_weights_and_the_report() -> None:
     build = eightbit.compile(network(), smooth(60))
     plain = eightbit.compile(network(), smooth(60), coordinate_descent=False)
     said = {layer["layer"]: layer["roundings"] for layer in build.report()["layers"] if "roundings" in layer}
-    made, nearest = (
+    made, plainly = (
         [c.consts["weights"].astype(int) for c in b.program.calls if "weights" in c.consts] for b in (build, plain)
     )
-    for layer, one, other in zip(("a", "c", "f", "y"), made, nearest, strict=True):
-        assert np.abs(one - other).max() == 1
+    for layer, one, plain_one in zip(("a", "c", "f", "y"), made, plainly, strict=True):
+        assert np.abs(one - plain_one).max() == 1
         assert said[layer]["weights"] == one.size
-        assert said[layer]["moved"] == np.count_nonzero(one - other)
+        assert said[layer]["moved"] == np.count_nonzero(one - plain_one)
         assert said[layer]["measured_db"] > 0.5
 
 

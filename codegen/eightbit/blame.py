@@ -19,10 +19,10 @@ from eightbit import ops, program_text
 from eightbit.advice import hint
 from eightbit.calibration import Calibration, Fidelity, check_fits
 from eightbit.errors import InputError
-from eightbit.fidelity import Place, Seen, pairs, places
+from eightbit.fidelity import Place, Seen, pairs, places, ratio
 from eightbit.float_run import FloatModel
 from eightbit.graph import Graph
-from eightbit.metrics import logits, ratio
+from eightbit.metrics import logits
 from eightbit.optimize import optimize
 from eightbit.program import Program
 from eightbit.samples import Samples

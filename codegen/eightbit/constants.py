@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Constants of calls as their kernels store them: C definitions, and how many bytes they are."""
+"""Constants of calls as their kernels store them: C definitions."""
 
 from __future__ import annotations
 
@@ -37,12 +37,6 @@ def overflow_proof(call: Call, stem: str) -> list[str]:
     shown = f"{ctext.thousands(low)} <= acc <= {ctext.thousands(high)}"
     proof = f"/* whatever the input, {shown}: {accumulator_bits(call.proof)} bits */"
     return [f"{proof}\nE8_STATIC_ASSERT({worst} <= (2147483647 >> {lshift}), {stem}_acc_fits);"]
-
-
-def weight_bytes(program: Program, selection: Selection) -> int:
-    """Bytes of all constant arrays as the kernels store them."""
-    chosen = selection.kernels
-    return sum(a.nbytes for c in program.calls if c.name in chosen for a in chosen[c.name].pack(c).values())
 
 
 def weights_argument(call: Call, kernel: Kernel, name: str) -> str:

@@ -25,7 +25,7 @@ from eightbit.program import Call, Program
 from eightbit.quantize import lowered
 from eightbit.samples import Samples
 from eightbit.simulate import input_batch
-from eightbit.weights import product_scales
+from eightbit.weights import nearest, other, product_scales
 
 Float = NDArray[np.float64]
 FREE_SHARE = 0.25  # a correction after the activation is divided by the share of values it moves, at least this
@@ -102,7 +102,7 @@ class _Corrections:
         if not moved.any():
             return layer
         self.roundings[layer.y.value], self.decibels[layer.y.value] = moved.ravel(), round(decibels, 2)
-        return layer.rounded(np.where(moved, rounding.other(exact), rounding.nearest(exact)))
+        return layer.rounded(np.where(moved, other(exact), nearest(exact)))
 
     def completed(self, calibration: Calibration) -> Calibration:
         return replace(calibration, biases=self.biases, roundings=self.roundings, rounding_db=self.decibels)
@@ -135,9 +135,9 @@ class _Layer:
         spread = rounding.covariance(self.op.patches(self.call, self.x, self.y.shape, rows))
         levels = rounding.levels(spread, len(rows), rounding.DAMPING if self.op.mixes else 0.0)
         moved = rounding.descend(wanted, levels)
-        made, steps = rounding.nearest(wanted), self.step.reshape(wanted.shape[:2])
+        made, steps = nearest(wanted), self.step.reshape(wanted.shape[:2])
         before = rounding.error(made, wanted, spread, steps)
-        after = rounding.error(np.where(moved, rounding.other(wanted), made), wanted, spread, steps)
+        after = rounding.error(np.where(moved, other(wanted), made), wanted, spread, steps)
         return moved.reshape(exact.shape), rounding.decibels(before, after)
 
     def rounded(self, weights: Float) -> _Layer:

@@ -21,7 +21,6 @@ from eightbit.fixed import S8_MAX, S8_MIN, dequantise, quantise
 from eightbit.float_run import FloatModel
 from eightbit.graph import Graph
 from eightbit.lower.groups import useful_range
-from eightbit.metrics import ratio
 from eightbit.program import Program, Tensor, stored
 from eightbit.quantize import lowered
 from eightbit.samples import Samples
@@ -155,6 +154,11 @@ class Seen:
             live = maxima[maxima > 0]
             ratios += [float(live.max() / np.median(live))] if live.size else []
         return max(ratios)
+
+
+def ratio(signal: float, noise: float) -> float | None:
+    """Two energies as decibels; None where the ratio is zero or infinite."""
+    return 10 * math.log10(signal / noise) if signal > 0 and noise > 0 else None
 
 
 def _short(number: float) -> float:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from eightbit import simulate
 from eightbit.errors import InputError
+from eightbit.fidelity import ratio
 from eightbit.fixed import Int8, dequantise
 from eightbit.float_run import FloatModel
 from eightbit.graph import Graph
@@ -107,11 +108,6 @@ def sqnr(reference: NDArray[Any], got: NDArray[Any]) -> float | None:
     """10 log10(sum y^2 / sum e^2); None when nothing differs (the ratio is infinite) or the reference is zero."""
     signal = float((reference.astype(np.float64) ** 2).sum())
     return ratio(signal, float(((reference - got).astype(np.float64) ** 2).sum()))
-
-
-def ratio(signal: float, noise: float) -> float | None:
-    """Two energies as decibels; None where the ratio is zero or infinite."""
-    return 10 * math.log10(signal / noise) if signal > 0 and noise > 0 else None
 
 
 def check_same_model(graph: Graph, program: Program) -> None:

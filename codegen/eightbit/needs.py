@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from eightbit import constants, plan, target
+from eightbit import plan, target
 from eightbit.options import IO, OPTIMIZE, Options
 from eightbit.program import Program
 from eightbit.schedule import schedule
@@ -30,10 +30,16 @@ class Needs:
         return (ram is None or self.ram <= ram) and (flash is None or self.flash <= flash)
 
 
+def weight_bytes(program: Program, selection: Selection) -> int:
+    """Bytes of all constant arrays as the kernels store them."""
+    chosen = selection.kernels
+    return sum(a.nbytes for c in program.calls if c.name in chosen for a in chosen[c.name].pack(c).values())
+
+
 def of_layout(program: Program, selection: Selection, layout: plan.Layout) -> Needs:
     buffers = layout.buffers.io_bytes if layout.buffers else 0
     ram = plan.align(layout.arena_bytes) + buffers
-    return Needs(ram, constants.weight_bytes(program, selection), layout.bound_bytes + buffers)
+    return Needs(ram, weight_bytes(program, selection), layout.bound_bytes + buffers)
 
 
 def of(program: Program, options: Options) -> Needs:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eightbit import constants, emit, ops, plan
+from eightbit import emit, needs, ops, plan
 from eightbit.advice import added_noise, hint
 from eightbit.calibration import Calibration, Fidelity
 from eightbit.compilation import Compilation
@@ -39,7 +39,7 @@ def figures(build: Compilation) -> dict[str, Any]:
         "context_bytes": plan.align(layout.arena_bytes),
         "context_pointers": len((*build.program.inputs, *build.program.outputs)) if layout.buffers else 0,
         "io_bytes": layout.buffers.io_bytes if layout.buffers else 0,
-        "weight_bytes": constants.weight_bytes(build.program, build.selection),
+        "weight_bytes": needs.weight_bytes(build.program, build.selection),
         "macs": macs,
         "macs_model": build.program.macs_model or macs,
         "calls": len(build.selection.kernels),

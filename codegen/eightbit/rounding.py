@@ -16,6 +16,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from eightbit.weights import nearest
+
 Float = NDArray[np.float64]
 
 ROWS = 10_000  # of inputs that the covariance is taken over
@@ -59,16 +61,6 @@ def levels(covariances: Float, rows: int, damping: float) -> Float:
     raised = covariances + damping * variance.mean(axis=1)[:, None, None] * np.eye(taps)
     largest = raised.max(axis=(1, 2), keepdims=True)
     return np.asarray(np.rint(raised * (LEVELS / np.maximum(largest, 1.0))))
-
-
-def nearest(exact: Float) -> Float:
-    return np.asarray(np.rint(exact))
-
-
-def other(exact: Float) -> Float:
-    """The neighbour that is not the nearest; an integer has none but itself."""
-    near = nearest(exact)
-    return np.asarray(near + np.sign(exact - near))
 
 
 def descend(exact: Float, covariances: Float) -> NDArray[np.bool_]:

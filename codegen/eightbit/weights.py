@@ -16,12 +16,21 @@ from numpy.typing import NDArray
 
 from eightbit.fixed import M15_BITS, M15_MAX_K, SCALE_FLOOR, Shifts, choose_shifts, rounding_constant
 from eightbit.program import Tensor
-from eightbit.rounding import nearest, other
 
 W_MAX = 127
 POTENTIAL_BITS = 24  # an output scale is at least 2^-24 of what the layer could ever reach
 
 Float = NDArray[np.float64]
+
+
+def nearest(exact: Float) -> Float:
+    return np.asarray(np.rint(exact))
+
+
+def other(exact: Float) -> Float:
+    """The neighbour that is not the nearest; an integer has none but itself."""
+    near = nearest(exact)
+    return np.asarray(near + np.sign(exact - near))
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from models import model, node, weights
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import audit_mutations
+from audit_faults import Build
 from mutation_subjects import small_model, small_samples
 
 PACKAGE = Path(eightbit.__file__).parent / "audit"
@@ -290,7 +291,7 @@ def test_random_changes_of_builds_are_all_rejected(good: Path, seed: int, tmp_pa
     caller = eightbit.compile(small_model(), small_samples()[:100], name="small", io="caller").write(tmp_path / "out")
     folders = [good, caller]
     files = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
-    builds = [audit_mutations.Build("small", *pair) for pair in zip(folders, files, strict=True)]
+    builds = [Build("small", *pair) for pair in zip(folders, files, strict=True)]
     drawn, accepted = audit_mutations.run(builds, seed, 80)
     assert not accepted
     assert {kind for kind, _ in drawn} == set(audit_mutations.KINDS)

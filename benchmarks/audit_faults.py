@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from eightbit.audit.kernels import stored
 from eightbit.audit.read import read_plan, read_program
-from eightbit.audit.stored import stored
 
 EVERYWHERE = "everywhere"  # in the program and in the C alike, as a fault of the compiler itself would have it
 SHIFTS = "acc_lshift|out_rshift|sum_rshift|out_lshift"

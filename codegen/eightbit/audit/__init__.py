@@ -13,14 +13,13 @@ from typing import Any
 
 from eightbit.audit.arena import arena
 from eightbit.audit.buffers import buffers
-from eightbit.audit.intervals import derive
+from eightbit.audit.kernels import weight_bytes
 from eightbit.audit.model import Finding, Ledger, Plan, Program
-from eightbit.audit.numbers import numbers
+from eightbit.audit.numbers import derive, numbers
 from eightbit.audit.operators import structure
 from eightbit.audit.read import HINT, arrays_of, json_of, read_plan, read_program, text_of
 from eightbit.audit.selftest import selftest
 from eightbit.audit.source import Source, source
-from eightbit.audit.stored import weight_bytes
 from eightbit.errors import InputError
 
 SUFFIX = "_weights.inc"

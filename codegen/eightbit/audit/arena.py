@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from eightbit.audit.kernels import layout
 from eightbit.audit.model import Ledger, Place, Plan, Program
-from eightbit.audit.stored import scratch
 
 PLACES, BYTES = "places and views", "bytes of the arena, step by step"
 
@@ -65,9 +65,9 @@ def _steps(program: Program, plan: Plan, ledger: Ledger) -> None:
         where = f"plan.txt, step {number}"
         ledger.equal(PLACES, where, "its number", step.number, number)
         ledger.equal(PLACES, where, "its tensors", (step.inputs, step.output), (call.inputs, call.name))
-        fits = step.kernel.startswith(f"e8_{call.op}_s8") and "__" in step.kernel
-        ledger.expect(PLACES, where, fits, f"{step.kernel} is no kernel of {call.op}")
-        needed = (scratch(step.kernel, call), 0)  # no kernel keeps a state
+        known = layout(step.kernel, call)
+        ledger.expect(PLACES, where, known is not None, f"{step.kernel} is no kernel of {call.op} known here")
+        needed = (0 if known is None else known.scratch(call), 0)  # no kernel keeps a state
         ledger.equal(PLACES, where, "its scratch and state", (step.scratch, step.state), needed)
 
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from eightbit.audit import read_c
 from eightbit.audit.intervals import Derived
+from eightbit.audit.kernels import stored
 from eightbit.audit.model import Call, Ledger, Plan, Port, Program
+from eightbit.audit.ops import all_ops
 from eightbit.audit.read import text_of
-from eightbit.audit.stored import stored
 
 ELEMENTS = {"int8": "e8_s8", "uint8": "e8_u8", "int16": "e8_s16", "int32": "e8_s32", "uint32": "e8_u32"}
 CONSTANTS, PARAMS, LAUNCHES, MACROS = "constants in C", "parameters in C", "launches in C", "macros and assertions"
@@ -158,7 +159,7 @@ def _launches(it: Source, weights: read_c.Weights) -> None:
 def _launch_facts(it: Source, number: int, launch: read_c.Launch, call: Call) -> list[tuple[str, object, object]]:
     plan, out, stem = it.plan, it.program.tensors[call.name], f"{it.name}_{call.name}"
     step = plan.steps[number - 1]
-    rows = it.program.tensors[call.inputs[0]].shape[0] if call.op == "gap" else out.shape[0]
+    rows = it.program.tensors[call.inputs[0]].shape[0] if all_ops()[call.op].reduces else out.shape[0]
     trace = (f"{it.macro}_TRACE", str(number), "out", str(out.shape[0]), str(out.shape[1] * out.shape[2]))
     weights = {0: "0", 1: f"{stem}_{next(iter(call.consts), '')}"}.get(len(call.consts), f"&{stem}_w")
     return [

@@ -215,7 +215,7 @@ def kernel_alone(it: Subject, mutation: Mutation, folder: Path, total: int) -> V
     rng = np.random.default_rng(22)
     with tempfile.TemporaryDirectory(prefix="alone-") as work:
         for call in it.program.calls:
-            if mutation.file in MATH or mutation.file.startswith(f"e8_{call.op}_s8__"):
+            if mutation.file in MATH or re.match(rf"e8_{call.op}_(\w+_)?s8__", mutation.file):
                 part = alone(it, call, Path(work))
                 shutil.copyfile(folder / mutation.file, part.out / mutation.file)
                 parts = [free_inputs(call, it.program, int(rng.integers(256)), rng) for _ in range(16)]

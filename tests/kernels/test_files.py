@@ -55,6 +55,12 @@ def test_a_twin_names_its_kernel(source: Path) -> None:
                      re.sub(r"\n +", " ", source.read_text()), re.MULTILINE)  # fmt: skip
 
 
+def test_kernels_for_some_calls_of_an_operator_are_asked_before_the_one_for_all() -> None:
+    for isa in {path.parent.name for path in kernel_files()}:
+        for found in kernels.of_isa(isa).values():
+            assert [kernel.variant for kernel in found] == [*sorted(filter(None, (k.variant for k in found))), ""]
+
+
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_kernel_leaks_no_name_into_the_file_that_includes_it(source: Path) -> None:
     text = source.read_text()

@@ -32,8 +32,7 @@ def sanitised(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def draw(source: Path, seed: int, accepted_by_the_kernel: int = CASES) -> list[Job]:
     """Cases of the kernel's operator that the kernel takes, each from a seed of its own."""
     jobs: list[Job] = []
-    operator = source.stem.split("_")[0]
-    case_of = importlib.import_module(f"ops.test_{operator}").case
+    case_of = importlib.import_module(f"ops.test_{facts(source).op}").case
     for index in range(20 * accepted_by_the_kernel):
         if len(jobs) == accepted_by_the_kernel:
             return jobs

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kernels there are. The folders are the registry: kernels/<isa>/<op>_s8.py defines KERNEL."""
+"""The kernels there are. The folders are the registry: kernels/<isa>/<op>[_<variant>]_s8.py defines KERNEL."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from eightbit.kernels.kernel import Kernel
 
 @cache
 def of_isa(isa: str) -> dict[str, tuple[Kernel, ...]]:
-    """The kernels of one ISA folder by operator, in the order of their file names."""
+    """The kernels of one ISA folder by operator: variants first, by name, then the one for all calls."""
     package = importlib.import_module(f"{__name__}.{isa}")
+    names = [info.name for info in pkgutil.iter_modules(package.__path__)]
+    kernels: list[Kernel] = [importlib.import_module(f"{package.__name__}.{name}").KERNEL for name in names]
     found: dict[str, tuple[Kernel, ...]] = {}
-    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda item: item.name):
-        kernel = importlib.import_module(f"{package.__name__}.{info.name}").KERNEL
+    for kernel in sorted(kernels, key=lambda item: (not item.variant, item.file)):
         found[kernel.op] = (*found.get(kernel.op, ()), kernel)
     return found

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A kernel's facts: when it applies, how it packs constants, what it needs (the twin of a C file).
 
-`kernels/<isa>/<op>_<type>.py` defines `KERNEL`; `runtime_c/kernels/<isa>/<op>_<type>.c` is the code.
+`kernels/<isa>/<op>_<type>.py` defines `KERNEL`; `runtime_c/kernels/<isa>/<op>_<type>.c` is the code. A kernel for
+some calls of the operator only is `<op>_<variant>_<type>`, beside the general one of its folder or alone.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Kernel:
 
     op: str
     isa: str
+    variant: str = ""  # which calls of the operator it is for, in a word
     weights_type: str = ""
     accepts: Callable[[Call, tuple[Tensor, ...]], str] = accept_all
     pack: Callable[[Call], Arrays] = as_they_are
@@ -53,8 +55,8 @@ class Kernel:
 
     @property
     def file(self) -> str:
-        return f"{self.op}_s8"
+        return "_".join(filter(None, (self.op, self.variant, "s8")))
 
     @property
     def symbol(self) -> str:
-        return f"e8_{self.op}_s8__{self.isa}"
+        return f"e8_{self.file}__{self.isa}"

@@ -14,6 +14,7 @@ from eightbit.ops.opdef import Rising
 from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
 from eightbit.rescale import Ends, Rescale, cost
+from eightbit.ties import Float
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,13 @@ class Add(Rising):
         if self._terms(call) != terms(ins[0], ins[1], out):
             found.append("multipliers, shift and constant do not follow from the scales")
         return found
+
+    def real(self, call: Call, inputs: Sequence[Float]) -> Float:
+        return inputs[0] + inputs[1]
+
+    def constants_off(self, call: Call) -> float:
+        """Two multipliers are off by 2^-(k+1) at most, for inputs up to 255."""
+        return float(255 * 2.0**-call.params.sum_rshift)
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
         y = graph.node("Add", graph.real(call.inputs[0]), graph.real(call.inputs[1]))

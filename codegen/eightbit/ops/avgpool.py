@@ -19,6 +19,7 @@ from eightbit.fixed import Int8, Int64, Shifts, requantise
 from eightbit.ops.opdef import Rising, Rows, farthest
 from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
+from eightbit.ties import Float, of_averages
 from eightbit.windows import Window, findings, reach, tap_counts, taps
 
 
@@ -93,6 +94,11 @@ class AvgPool(Rising):
         if counts.shape != (p.counts_n,) or call.consts["mult"].shape != (p.counts_n,):
             found.append(f"counts and mult must have {p.counts_n} entries")
         return found
+
+    def from_half(self, call: Call, inputs: Sequence[Int8], ins: Sequence[Tensor], out: Tensor) -> Float:
+        sums = window_sums(inputs[0], call.params, ins[0].zero_point, out.shape)
+        counts = cells(call.params, out.shape[0], out.shape[1])[:, :, None]
+        return of_averages(sums, counts, ins[0].ratio / out.ratio)
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
         x, window = graph.window(call)

@@ -13,6 +13,7 @@ from eightbit.fixed import Int8, Int64, Shifts, requantise
 from eightbit.ops.opdef import Rising, Rows, farthest
 from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
+from eightbit.ties import Float, of_averages
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class GlobalAverage(Rising):
         if ins[0].shape == (p.in_h, p.in_w, p.ch):
             return []
         return [f"params are for an input of {p.in_h}x{p.in_w}x{p.ch}"]
+
+    def from_half(self, call: Call, inputs: Sequence[Int8], ins: Sequence[Tensor], out: Tensor) -> Float:
+        x = ins[0]
+        sums = (inputs[0].astype(np.int64) - x.zero_point).sum(axis=(1, 2), keepdims=True)
+        return of_averages(sums, np.array(x.shape[0] * x.shape[1]), x.ratio / out.ratio)
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
         mean = graph.node("GlobalAveragePool", graph.real(call.inputs[0]))

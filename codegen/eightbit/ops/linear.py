@@ -19,6 +19,7 @@ from eightbit.cfields import S16, S32
 from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64, Shifts, requantise
 from eightbit.ops.opdef import Interval, OpDef, Rows, farthest, float_type_for
 from eightbit.program import Call, Shape, Tensor
+from eightbit.ties import Float, of_products
 from eightbit.weights import product_scales
 from eightbit.windows import Window, findings, reach, taps
 
@@ -110,6 +111,11 @@ class Linear(OpDef):
     def exact_float(self, call: Call) -> type[np.floating[Any]]:
         """The float type in which this call's sums are exact."""
         return float_type_for(int(self.accumulator_bound(call, S8_MIN, S8_MAX).max()))
+
+    def from_half(self, call: Call, inputs: Sequence[Int8], ins: Sequence[Tensor], out: Tensor) -> Float:
+        acc = self.accumulate(call, inputs[0], out.shape) + call.consts["bias"]
+        mult = call.consts["mult"].astype(np.int64)
+        return of_products(acc, mult, call.params.acc_lshift, call.params.out_rshift)
 
     def macs(self, call: Call, shape: Shape) -> int:
         return shape[0] * shape[1] * int(call.consts["weights"].size)

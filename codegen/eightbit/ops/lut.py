@@ -18,6 +18,7 @@ from eightbit.fixed import S8_MAX, S8_MIN, Int8
 from eightbit.ops.opdef import Interval, OpDef
 from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
+from eightbit.ties import Float
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ def tanh(x: Decimal) -> Decimal:
 
 
 FUNCTIONS: dict[str, Callable[[Decimal], Decimal]] = {"Sigmoid": sigmoid, "Tanh": tanh}
+REALS: dict[str, Callable[[Float], Float]] = {"Sigmoid": lambda x: 1 / (1 + np.exp(-x)), "Tanh": np.tanh}
 
 
 def table(function: str, x: Tensor, y: Tensor) -> NDArray[np.int8]:
@@ -84,6 +86,9 @@ class Lut(OpDef):
         if call.params.function not in FUNCTIONS:
             found.append(f"unknown function {call.params.function!r}")
         return found
+
+    def real(self, call: Call, inputs: Sequence[Float]) -> Float:
+        return REALS[call.params.function](inputs[0])
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
         y = graph.node(call.params.function, graph.real(call.inputs[0]))

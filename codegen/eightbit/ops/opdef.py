@@ -15,10 +15,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64
+from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64, dequantise
 from eightbit.program import Call, Pairs, Shape, Tensor
 from eightbit.qdq import QdqGraph
 from eightbit.rescale import Ends, Rescale
+from eightbit.ties import Float, from_half
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,19 @@ class OpDef(ABC):
     @abstractmethod
     def qdq(self, graph: QdqGraph, call: Call) -> None:
         """Append float ONNX nodes with the same meaning, from the scales and not from the integers."""
+
+    def real(self, call: Call, inputs: Sequence[Float]) -> Float | None:
+        """The exact result for real values [N, H, W, C]; None: it rounds nothing, or `from_half` knows better."""
+        return None
+
+    def from_half(self, call: Call, inputs: Sequence[Int8], ins: Sequence[Tensor], out: Tensor) -> Float | None:
+        """How far from half way between two integers its exact outputs are, broadcastable; None: it rounds nothing."""
+        exact = self.real(call, [dequantise(q, t.scale, t.zero_point) for q, t in zip(inputs, ins, strict=True)])
+        return None if exact is None else from_half(exact / out.scale)
+
+    def constants_off(self, call: Call) -> float:
+        """How far, in output steps, rounded multipliers or table entries may move an output before it is rounded."""
+        return 0.0
 
     def macs(self, call: Call, shape: Shape) -> int:
         """Multiply-accumulates that the C executes, padding taps included."""

@@ -21,6 +21,7 @@ from eightbit.fixed import Int8
 from eightbit.ops.opdef import OpDef, Rows
 from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
+from eightbit.ties import Float
 
 OUT_ZERO_POINT = -128
 OUT_BITS, OUT_BITS_MAX = 8, 15
@@ -86,6 +87,15 @@ class Softmax(OpDef):
         if call.consts["table"].shape != (256,):
             found.append("the table must have 256 entries")
         return found
+
+    def real(self, call: Call, inputs: Sequence[Float]) -> Float:
+        powers = np.exp(inputs[0] - inputs[0].max(axis=3, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=3, keepdims=True))
+
+    def constants_off(self, call: Call) -> float:
+        """Entries are off by 2^-(b+1) at most, so e / S by (1 + ch) times as much, and a step is 2^-n."""
+        p = call.params
+        return float((1 + p.ch) * 2.0 ** (p.out_lshift - exp_bits(p.ch, p.out_lshift) - 1))
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
         y = graph.node("Softmax", graph.real(call.inputs[0]), axis=1)  # values are [1, C, H, W]

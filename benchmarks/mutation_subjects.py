@@ -22,6 +22,7 @@ from eightbit.target import Target
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from models import model, node
+from own_networks import noise, own_networks
 
 MODELS = {  # name: (file, set of samples)
     "digits_cnn": ("digits/digits_cnn.ts.onnx", "digits"),
@@ -32,6 +33,7 @@ SHARE = {"kernel": 12, "weight": 2, "bias": 2, "params": 2, "m15": 3, "table": 4
 ROLES = {"weight": "weights", "bias": "bias", "m15": "mult", "table": "table"}
 STEPS = {"m15": 1 << 16, "table": 8}  # other constants change by 1
 CALIBRATION, EVALUATION = 100, 200
+PARTS = (slice(CALIBRATION), slice(CALIBRATION, None))
 FIRST = 8  # real samples, and seeded ones, that every mutation runs on
 SEEDED = 64  # vectors of the second, larger run
 BLENDS = 40  # batches of the search for a sample that shows a change
@@ -138,6 +140,11 @@ def subject(build: eightbit.Build, evaluation: samples.Source, work: Path) -> Su
 
 def subjects(models: Path | None, work: Path) -> Iterator[Subject]:
     yield small_subject(work)
+    for name, make in own_networks().items():
+        proto = make()
+        both = noise(proto, CALIBRATION + EVALUATION)
+        calibration, evaluation = ({port: x[part] for port, x in both.items()} for part in PARTS)
+        yield subject(eightbit.compile(proto, calibration, name=name), evaluation, work)
     if models is None:
         return
     spec = importlib.util.spec_from_file_location("model_samples", models / "samples.py")

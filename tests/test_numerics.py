@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The numerics version and the golden hashes change together.
 
-A network here never changes and never goes, a line of the ledger neither: a new operator brings a network of its own.
+A network here never changes and never goes, a line of the ledger neither: a new operator brings a network of
+its own (tests/own_networks.py).
 Where a hash is another one on purpose, raise NUMERICS, add its lines, and say it in the changelog.
 """
 
@@ -19,13 +20,9 @@ import eightbit
 from eightbit import load, ops, pipeline, selftest
 from eightbit.version import NUMERICS
 from models import model, node
+from own_networks import numbers, own_networks
 
 LEDGER = Path(__file__).parent / "golden" / "numerics.txt"
-
-
-def numbers(*shape: int) -> np.ndarray:
-    """Weights of both signs that no library's generator decides: sixteenths between -11 and 11."""
-    return ((np.arange(np.prod(shape)) * 37 % 23 - 11) / 16).reshape(shape)
 
 
 def convolutions() -> onnx.ModelProto:
@@ -62,7 +59,7 @@ def moves() -> onnx.ModelProto:
     return model(nodes, {"x": [1, 3, 4, 5]}, {"y": [1, 60]}, {"low": np.array(-0.5), "high": np.array(1.5)})
 
 
-NETWORKS = {"classes": classes, "convolutions": convolutions, "moves": moves}
+NETWORKS = {"classes": classes, "convolutions": convolutions, "moves": moves, **own_networks()}
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from .chain import Chain
 from .moves import flatten, reshape, squeeze, transpose, unsqueeze
@@ -142,9 +146,18 @@ OPERATORS = {
 }
 
 
+@cache
+def all_operators() -> dict[str, Operator]:
+    """These, then those of other files of the folder that have OPERATORS, by file name."""
+    found = dict(OPERATORS)
+    for info in sorted(pkgutil.iter_modules([str(Path(__file__).parent)]), key=lambda item: item.name):
+        found |= getattr(importlib.import_module(f".{info.name}", __package__), "OPERATORS", {})
+    return found
+
+
 def append_operator(c: Chain) -> None:
     """Draw one operator that applies; one just used is unlikely, a Softmax likelier at the end."""
-    fitting = {name: op for name, op in OPERATORS.items() if op.applies(c)}
+    fitting = {name: op for name, op in all_operators().items() if op.applies(c)}
     weights = []
     for name, op in fitting.items():
         again = 0.4 if name == c.previous and name not in ("Conv", "Gemm") else 1

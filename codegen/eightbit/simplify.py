@@ -17,6 +17,7 @@ from onnxscript.optimizer import fold_constants
 from eightbit.errors import InputError, reason
 from eightbit.factors import fold_factors
 from eightbit.fold import fold_batch_normalization, fold_biases, remove_identities
+from eightbit.gates import restore_hard_swish
 from eightbit.graph import Graph, Node
 from eightbit.integers import make_float
 from eightbit.load import Loaded
@@ -34,6 +35,7 @@ def simplify(loaded: Loaded) -> Graph:
         integers = make_float(model)
         remove_identities(model)
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+        restore_hard_swish(model)
         fold_factors(model)
         fold_biases(model)
         fold_batch_normalization(model)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Relu and Clip (clamps that keep the scale), Sigmoid and Tanh (tables)."""
+"""Relu and Clip (clamps that keep the scale), Sigmoid, Tanh and HardSwish (tables)."""
 
 from __future__ import annotations
 
@@ -73,10 +73,11 @@ def lower_table(b: Builder, node: Node) -> None:
     b.bind(node.outputs[0], b.emit("lut", params, (x.name,), y, consts, node), b.index(value))
 
 
-# Beyond these inputs the function is within a fifth of an s8 step of its limit.
+# Beyond these inputs the function is within a fifth of an s8 step of its limit; HardSwish is 0 below -3.
 RULES = {
     "Relu": Rule(lower_relu, keeps_scale=True, useful_range=lambda graph, node: (0.0, math.inf), passes_factors=always),
     "Clip": Rule(lower_clip, clip_refusal, keeps_scale=True, useful_range=bounds, passes_factors=is_relu),
     "Sigmoid": Rule(lower_table, useful_range=lambda graph, node: (-7.25, 7.25)),
     "Tanh": Rule(lower_table, useful_range=lambda graph, node: (-3.625, 3.625)),
+    "HardSwish": Rule(lower_table, useful_range=lambda graph, node: (-3.0, math.inf)),
 }

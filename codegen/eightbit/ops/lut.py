@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Any function of one s8 value, as a table of 256 results, requantisation included.
 
-Built in decimal arithmetic from the exact function, so that no C library can change a bit of it.
+Built in decimal or rational arithmetic from the exact function, so that no C library can change a bit of it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eightbit.cfields import S16
-from eightbit.fixed import S8_MAX, S8_MIN, Int8
+from eightbit.fixed import S8_MAX, S8_MIN, Int8, round_half_up
 from eightbit.ops.opdef import Interval, OpDef
 from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
@@ -38,21 +39,36 @@ def tanh(x: Decimal) -> Decimal:
     return ((1 - decay) / (1 + decay)).copy_sign(x)
 
 
-FUNCTIONS: dict[str, Callable[[Decimal], Decimal]] = {"Sigmoid": sigmoid, "Tanh": tanh}
-REALS: dict[str, Callable[[Float], Float]] = {"Sigmoid": lambda x: 1 / (1 + np.exp(-x)), "Tanh": np.tanh}
+def hard_swish(x: Fraction) -> Fraction:
+    return x * min(max(x + 3, Fraction(0)), Fraction(6)) / 6
+
+
+DECIMAL: dict[str, Callable[[Decimal], Decimal]] = {"Sigmoid": sigmoid, "Tanh": tanh}
+RATIONAL: dict[str, Callable[[Fraction], Fraction]] = {"HardSwish": hard_swish}  # exact, ties included
+REALS: dict[str, Callable[[Float], Float]] = {
+    "HardSwish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    "Sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "Tanh": np.tanh,
+}
 
 
 def table(function: str, x: Tensor, y: Tensor) -> NDArray[np.int8]:
     """y for x = -128 .. 127: sat(floor(f(scale * (x - zp)) / scale_y + zp_y + 1/2))."""
+    centred = range(S8_MIN - x.zero_point, S8_MAX + 1 - x.zero_point)
+    if function in RATIONAL:
+        steps = [round_half_up(RATIONAL[function](x.ratio * q) / y.ratio) for q in centred]
+    else:
+        steps = _decimal_steps(DECIMAL[function], x.scale, y.scale, centred)
+    return np.array([min(S8_MAX, max(S8_MIN, value + y.zero_point)) for value in steps], np.int8)
+
+
+def _decimal_steps(
+    function: Callable[[Decimal], Decimal], scale_x: float, scale_y: float, centred: Sequence[int]
+) -> list[int]:
     with localcontext() as context:
         context.prec = 40
-        scale_x, scale_y, half = Decimal(x.scale), Decimal(y.scale), Decimal("0.5")
-        results = []
-        for q in range(S8_MIN, S8_MAX + 1):
-            real = FUNCTIONS[function](scale_x * (q - x.zero_point))
-            value = int((real / scale_y + half).to_integral_value("ROUND_FLOOR")) + y.zero_point
-            results.append(min(S8_MAX, max(S8_MIN, value)))
-    return np.array(results, np.int8)
+        x, y, half = Decimal(scale_x), Decimal(scale_y), Decimal("0.5")
+        return [int((function(x * q) / y + half).to_integral_value("ROUND_FLOOR")) for q in centred]
 
 
 class Lut(OpDef):
@@ -83,7 +99,7 @@ class Lut(OpDef):
             found.append(f"params are for rows of {call.params.w}x{call.params.ch}")
         if call.consts["table"].shape != (256,):
             found.append("the table must have 256 entries")
-        if call.params.function not in FUNCTIONS:
+        if call.params.function not in REALS:
             found.append(f"unknown function {call.params.function!r}")
         return found
 

@@ -69,3 +69,18 @@ def conv_relu() -> onnx.ModelProto:
     """x [1, 2, 5, 5] -> Conv 3x3 -> Relu -> y [1, 3, 3, 3]."""
     nodes = [node("Conv", "x w b", "h"), node("Relu", "h", "y")]
     return model(nodes, {"x": [1, 2, 5, 5]}, {"y": [1, 3, 3, 3]}, {"w": weights(3, 2, 3, 3), "b": weights(3)})
+
+
+def classifier() -> onnx.ModelProto:
+    """x [1, 2, 11, 11] -> two convolutions of one size, their sum, an average and a Softmax -> y [1, 3]."""
+    nodes = [
+        node("Conv", "x w b", "c", pads=[1, 1, 1, 1]),
+        node("Relu", "c", "r"),
+        node("Conv", "r v", "d", pads=[1, 1, 1, 1]),
+        node("Add", "r d", "s"),
+        node("GlobalAveragePool", "s", "g"),
+        node("Flatten", "g", "f"),
+        node("Softmax", "f", "y"),
+    ]
+    consts = {"w": weights(3, 2, 3, 3), "b": weights(3), "v": weights(3, 3, 3, 3)}
+    return model(nodes, {"x": [1, 2, 11, 11]}, {"y": [1, 3]}, consts)

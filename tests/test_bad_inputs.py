@@ -97,6 +97,8 @@ ARGUMENTS: Mapping[str, str] = {
     "an unknown value of an option": "compile dense.onnx --io calle",
     "an unknown command": "complie dense.onnx",
     "a range of an unknown input": "compile dense.onnx --calibration s.npz --input-range image=0,1",
+    "test samples of another input": "compile dense.onnx --calibration s.npz --test wrong.npz",
+    "test samples for a program": "compile out/program.txt --test s.npz",
     "a shape of an unknown input": "compile dense.onnx --calibration s.npz --shape image=1,4",
     "a shape that the model does not have": "compile dense.onnx --calibration s.npz --shape x=1,5",
     "a budget of RAM that is too small": "compile dense.onnx --calibration s.npz --max-ram 5",
@@ -128,7 +130,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("bad")
     onnx.save(DENSE, home / "dense.onnx")
     onnx.save(one("Tanh", [1, 2000, 3]), home / "wide.onnx")
-    for name, content in (("s", {"x": X}), ("wide", {"x": samples(2000, 3)}), ("pixels", {"x": abs(X) * 255})):
+    arrays = {"s": {"x": X}, "wide": {"x": samples(2000, 3)}, "pixels": {"x": abs(X) * 255}, "wrong": {"y": X}}
+    for name, content in arrays.items():
         save(home / f"{name}.npz", content)
     (home / "taken").mkdir()
     (home / "taken" / "dense.c").write_text("mine")

@@ -14,10 +14,11 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 import eightbit
-from eightbit import advice, fidelity, load
+from eightbit import advice, load
 from eightbit.calibration import Fidelity
 from eightbit.cli import main
 from eightbit.fixed import dequantise, quantise
+from eightbit.observe import observe
 from eightbit.samples import read
 from eightbit.simplify import simplify
 from models import conv_relu, dense, model, node, samples, weights
@@ -189,10 +190,9 @@ def test_the_figures_of_the_calibration_are_those_of_its_first_samples() -> None
     build = eightbit.compile(dense(), x)
     graph = simplify(load.load(dense()))
     assert build.calibration is not None
-    whole, watched = fidelity.places(graph, build.calibration, build.program)
-    measured = fidelity.measure(graph, whole, watched, read(x[:128], {"x": (1, 4)}))
-    assert dict(build.calibration.fidelity) == measured
-    assert set(measured) == {"x", "y"}
+    measured = observe(graph, build.calibration, build.program, read(x[:128], {"x": (1, 4)}))
+    assert build.calibration.fidelity == measured.fidelity
+    assert set(measured.fidelity) == {"x", "y"}
 
 
 def test_noise_that_a_layer_adds_is_that_of_its_output_less_that_of_its_input() -> None:

@@ -15,7 +15,7 @@ import pytest
 import eightbit
 from eightbit import plan
 from eightbit.build import Build
-from models import conv_relu, dense, model, node, samples, weights
+from models import classifier, conv_relu, dense, model, node, one, samples, weights
 
 VOID = {"meta", "br"}  # HTML elements without an end; in SVG a slash ends an element
 HOSTILE = "</td><script>alert(1)</script>\"'&\x00\u202e{{ 7*7 }}"
@@ -27,6 +27,8 @@ class Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
         self.open: list[str] = []
+        self.drawing: str | None = None
+        self.drawn: list[tuple[str | None, str, dict[str, str | None]]] = []  # class of the drawing, element
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text: list[str] = []
         self.feed(text)
@@ -36,11 +38,13 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
         assert len(dict(attrs)) == len(attrs)
+        self.drawing = dict(attrs).get("class") if tag == "svg" else self.drawing
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
+        self.drawn.append((self.drawing, tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -48,6 +52,9 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] != "style":
             self.text.append(data)
+
+    def rects(self, drawing: str) -> list[dict[str, str | None]]:
+        return [attributes for svg, tag, attributes in self.drawn if (svg, tag) == (drawing, "rect")]
 
     def count(self, tag: str, **attributes: str) -> int:
         return sum(t == tag and attributes.items() <= a.items() for t, a in self.elements)
@@ -62,22 +69,18 @@ def small(**options: Any) -> Build:
 
 
 @cache
-def classifier() -> Build:
-    nodes = [
-        node("Conv", "x w b", "c", pads=[1, 1, 1, 1]),
-        node("Relu", "c", "r"),
-        node("Conv", "r v", "d", pads=[1, 1, 1, 1]),
-        node("Add", "r d", "s"),
-        node("GlobalAveragePool", "s", "g"),
-        node("Flatten", "g", "f"),
-        node("Softmax", "f", "y"),
-    ]
-    consts = {"w": weights(3, 2, 3, 3), "b": weights(3), "v": weights(3, 3, 3, 3)}
-    proto = model(nodes, {"x": [1, 2, 11, 11]}, {"y": [1, 3]}, consts)
-    return eightbit.compile(proto, samples(2, 11, 11, count=20), name="classifier")
+def classified() -> Build:
+    return eightbit.compile(classifier(), samples(2, 11, 11, count=20), name="classifier")
 
 
-BUILDS = {"small": small, "classifier": classifier, "in buffers of the caller": lambda: small(io="caller")}
+BUILDS = {"small": small, "classifier": classified, "in buffers of the caller": lambda: small(io="caller")}
+
+
+def card(page: Page, name: str) -> tuple[str, str]:
+    """Figure and remark of the summary."""
+    said = [text for text in page.text if text.strip()]
+    at = said.index(name)
+    return said[at + 1], said[at + 2]
 
 
 @pytest.mark.parametrize("name", BUILDS)
@@ -106,7 +109,7 @@ def test_there_is_one_box_for_each_buffer_of_the_arena_and_it_lies_in_the_drawin
     build = BUILDS[name]()
     page, layout = Page(html(build)), build.layout
     owners = {home for home in plan.roots(build.program).values() if layout.buffer(home) is None}
-    boxes = [attributes for tag, attributes in page.elements if tag == "rect"]
+    boxes = page.rects("map")
     assert len(boxes) == len(owners) + bool(layout.scratch_bytes)
     for box in boxes:
         x, y, width, height = (float(str(box[key])) for key in ("x", "y", "width", "height"))
@@ -115,8 +118,8 @@ def test_there_is_one_box_for_each_buffer_of_the_arena_and_it_lies_in_the_drawin
 
 
 def test_boxes_are_to_scale() -> None:
-    build = classifier()
-    area = [a for tag, a in Page(html(build)).elements if tag == "rect" and a["class"] == "conv"]
+    build = classified()
+    area = [a for a in Page(html(build)).rects("map") if a["class"] == "conv"]
     (first, second) = (build.layout.places[call.output] for call in build.program.calls if call.op == "conv")
     heights = [float(str(box["height"])) for box in area]
     assert heights == pytest.approx([p.size * 316 / build.layout.arena_bytes for p in (first, second)], abs=0.06)
@@ -130,9 +133,21 @@ def test_the_same_build_gives_the_same_page_without_dates_and_paths(tmp_path: Pa
     assert first == second
     assert str(tmp_path.anchor) + "tmp" not in first
     assert not re.search(r"\b20\d\d-\d\d", first)
-    small(name="net").write(tmp_path / "out")
+
+
+def test_a_page_of_a_calibration_lacks_only_what_samples_tell(tmp_path: Path) -> None:
+    build = small(name="net")
+    build.write(tmp_path / "out")
     again = eightbit.compile(conv_relu(), tmp_path / "out" / "calibration.json", name="net")
-    assert html(again) == first
+    page, before = Page(html(again)), Page(html(build))
+    said = " ".join(page.text)
+    assert "made from a calibration.json, which keeps ranges but no values" in said
+    assert page.count("figure") == 0 < before.count("figure")
+    assert page.rects("levels") == before.rects("levels") != []
+    report = again.report()
+    assert report["on_calibration_samples"] is report["on_test_samples"] is None
+    without = [{key: one for key, one in layer.items() if key != "histogram"} for layer in build.report()["layers"]]
+    assert report["layers"] == without
 
 
 def test_a_page_of_a_program_says_what_is_not_known(tmp_path: Path) -> None:
@@ -143,8 +158,8 @@ def test_a_page_of_a_program_says_what_is_not_known(tmp_path: Path) -> None:
     said = " ".join(page.text)
     assert "not known" in said
     assert "built without samples" in said
-    assert "made without samples" in said
-    assert page.count("span", **{"class": "track"}) == 0
+    assert said.count("made from a program.txt, without samples") == 3
+    assert page.count("span", **{"class": "track"}) == page.count("figure") == len(page.rects("levels")) == 0
     assert set(build.selection.kernels) <= set(page.text)
 
 
@@ -168,12 +183,93 @@ def test_the_sqnr_at_the_result_is_that_of_evaluate() -> None:
     build = eightbit.compile(conv_relu(), x)
     expected = eightbit.evaluate(build, conv_relu(), x)["sqnr_db"]
     page = Page(html(build))
-    assert f"{expected:.1f}" in page.text[page.text.index("SQNR at the result") :][:8]
+    assert card(page, "SQNR at the result") == (f"{expected:.1f}", "dB, on calibration samples")
     assert np.isclose(build.calibration.fidelity["y"].sqnr_db, expected, atol=0.006)  # type: ignore[union-attr, arg-type]
 
 
 def test_what_a_sum_costs_and_what_calibration_changed_is_said() -> None:
-    said = " ".join(Page(html(classifier())).text)
+    said = " ".join(Page(html(classified())).text)
     assert "What sums of unequal scales cost" in said
-    assert str(classifier().rescales[0]) in said
+    assert str(classified().rescales[0]) in said
     assert "Gains and roundings" in said
+
+
+def labelled(count: int = 20, seed: int = 2) -> dict[str, Any]:
+    return {"x": samples(2, 11, 11, count=count, seed=seed), "labels": np.arange(count) % 3}
+
+
+def test_what_calibration_samples_say_of_the_result_is_what_evaluate_says() -> None:
+    for x in (labelled(), labelled()["x"]):
+        build = eightbit.compile(classifier(), x)
+        said = build.report()["on_calibration_samples"]
+        expected = eightbit.evaluate(build, classifier(), x)
+        assert said == {key: one if one is None else pytest.approx(one, rel=1e-5) for key, one in expected.items()}
+        assert build.report()["on_test_samples"] is None
+
+
+def test_the_first_128_calibration_samples_are_those_that_count() -> None:
+    x = labelled(140)
+    build = eightbit.compile(classifier(), x)
+    first = {name: rows[:128] for name, rows in x.items()}
+    assert build.report()["on_calibration_samples"] == pytest.approx(
+        eightbit.evaluate(build, classifier(), first), rel=1e-5
+    )
+
+
+def test_the_summary_says_on_what_samples_the_accuracy_is_known() -> None:
+    x, test = labelled(), labelled(50, seed=9)
+    build = eightbit.compile(classifier(), x)
+    on = build.report()["on_calibration_samples"]
+    figure, remark = card(Page(html(build)), "accuracy, %")
+    assert figure == f"{100 * on['accuracy_float']:.2f} / {100 * on['accuracy_fixed']:.2f}"
+    assert remark.startswith("float / fixed, on 20 calibration samples, no test")
+    _, remark = card(Page(html(eightbit.compile(classifier(), x["x"]))), "same class as float, %")
+    assert remark == "of 20 calibration samples, no test"
+
+    tested = eightbit.compile(classifier(), x, test=test)
+    on = tested.report()["on_test_samples"]
+    assert on == pytest.approx(eightbit.evaluate(tested, classifier(), test), rel=1e-5)
+    page = Page(html(tested))
+    figure, remark = card(page, "accuracy, %")
+    assert figure == f"{100 * on['accuracy_float']:.2f} / {100 * on['accuracy_fixed']:.2f}"
+    assert remark.startswith("float / fixed, on 50 test samples")
+    assert card(page, "SQNR at the result")[0] == f"{on['sqnr_db']:.1f}"
+    assert {k: v for k, v in tested.files().items() if not k.startswith("report.")} == {
+        k: v for k, v in build.files().items() if not k.startswith("report.")
+    }
+
+
+def test_of_an_autoencoder_the_error_is_said_and_no_class() -> None:
+    proto, x = one("Gemm", [1, 4], {"w": weights(4, 4)}), samples(4, count=20)
+    build = eightbit.compile(proto, x)
+    assert build.report()["on_calibration_samples"] is None
+    assert card(Page(html(build)), "accuracy") == ("not known", "compile --test test.npz tells it")
+    tested = eightbit.compile(proto, x, test=samples(4, count=30, seed=7))
+    assert {"reconstruction_float", "reconstruction_fixed"} < set(tested.report()["on_test_samples"])
+    assert (
+        card(Page(html(tested)), "mean squared error")[1] == "float / fixed, of the reconstruction of 30 test samples"
+    )
+
+
+def test_every_layer_has_its_bar_and_its_histogram_and_the_worst_are_marked() -> None:
+    build = classified()
+    page = Page(html(build))
+    assert page.count("figure") == len(page.rects("levels")) == 1 + len(build.selection.kernels)
+    marked = sum(bar["class"] == "marked" for bar in page.rects("levels"))
+    assert marked == page.count("figure", **{"class": "worst"}) == page.count("tr", **{"class": "worst"}) == 3
+
+
+def test_the_page_of_a_hundred_layers_stays_small() -> None:
+    nodes = [node("Gemm", f"h{i} w{i}", f"h{i + 1}") for i in range(100)]
+    proto = model(nodes, {"h0": [1, 6]}, {"h100": [1, 6]}, {f"w{i}": weights(6, 6, seed=i) / 1.2 for i in range(100)})
+    assert len(html(eightbit.compile(proto, samples(6, count=20)))) < 200_000
+
+
+def test_every_key_of_the_figures_is_explained() -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "report.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_]+)`", text))
+    report = classified().report()
+    assert set(report) <= named
+    layers = [layer for layer in report["layers"] if "fidelity" in layer]
+    assert {key for layer in report["layers"] for key in layer} - {"layer"} <= named
+    assert set(layers[0]["fidelity"]) <= named

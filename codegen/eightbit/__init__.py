@@ -47,6 +47,7 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
     shape: _input_shapes.Given = None,
     max_ram: int | None = None,
     max_flash: int | None = None,
+    test: _samples.Source | None = None,
 ) -> Build:
     """Compile a model to fixed-point C.
 
@@ -58,14 +59,23 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
     the quantisation that may be left out where samples are given. `input_range`: (low, high) of the only input, or a
     dictionary by input name; inputs without one get what the samples have, and exactly 0..255 or 0..1 where that is
     near. `shape`: sizes of the only input, or by input name, where the model leaves them open. `max_ram`, `max_flash`:
-    limits in bytes, as the memories of a board are (stack and code apart).
+    limits in bytes, as the memories of a board are (stack and code apart). `test`: samples of which the report says
+    the accuracy, float and fixed (with `labels`).
     Raises EightbitError, whose text says what, where, why and what to do.
     """
     recipe = _Recipe(equalize, coordinate_descent, activation_correction)
     options = _Options(target, io, optimize, package)
     limits = _Budgets(max_ram, max_flash)
     return _pipeline.compile_model(
-        model, samples, options, name, recipe=recipe, input_range=input_range, shape=shape, limits=limits
+        model,
+        samples,
+        options,
+        name,
+        recipe=recipe,
+        input_range=input_range,
+        shape=shape,
+        limits=limits,
+        test=test,
     )
 
 

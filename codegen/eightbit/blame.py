@@ -19,7 +19,7 @@ from eightbit import ops, program_text
 from eightbit.advice import hint
 from eightbit.calibration import Calibration, Fidelity, check_fits
 from eightbit.errors import InputError
-from eightbit.fidelity import Place, Seen, pairs, places, ratio
+from eightbit.fidelity import Place, Seen, layer_values, pairs, places, ratio
 from eightbit.float_run import FloatModel
 from eightbit.graph import Graph
 from eightbit.metrics import logits
@@ -60,7 +60,7 @@ def blame(graph: Graph, calibration: Calibration | None, program: Program, sampl
             hint="compile the ONNX model with samples, or give --calibration instead of --build",
         )
     check_fits(graph, calibration)
-    whole, watched = places(graph, calibration, program)
+    whole, watched = places(graph, calibration, layer_values(graph, program))
     _check_same(whole, program)
     ends = [logits(graph, program)[0], *graph.outputs]
     seen = {place.value: Seen(place) for place in watched}

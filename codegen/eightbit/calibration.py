@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from eightbit.equalize import LARGEST, groups
 from eightbit.errors import InputError, reason
 from eightbit.graph import Graph, Node
+from eightbit.histogram import Histogram
 from eightbit.lower import rule
 from eightbit.lower.groups import roots
 
@@ -47,9 +48,9 @@ class Calibration:
     `gains`: factors per channel by the first value of their group (equalize.py); ranges are those without them, which
     hold with them, biases those with them. `roundings`: by linear node output, which of its weights are not rounded to
     the nearest (rounding.py). Reports, which no bit depends on: `gain_db` and `rounding_db`, by how much each of these
-    lowers the noise of rounding where it acts; `fidelity`, what came of it, by value on the first samples. `means`
-    (float outputs per channel, without gains) and `expected` (float results of the first samples) serve the corrections
-    and are not saved.
+    lowers the noise of rounding where it acts; `fidelity`, what came of it, by value on the first samples. Not saved:
+    `means` (float outputs per channel, without gains) and `expected` (float results of the first samples), which serve
+    the corrections; `histograms` by value and `result`, as `metrics.evaluate` has it, of the samples of `fidelity`.
     """
 
     ranges: Mapping[str, tuple[float, float]]
@@ -61,6 +62,8 @@ class Calibration:
     fidelity: Mapping[str, Fidelity] = field(default_factory=dict)
     means: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     expected: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    histograms: Mapping[str, Histogram] = field(default_factory=dict)
+    result: Mapping[str, Any] | None = None
 
     def json(self) -> str:
         document = {
@@ -82,7 +85,7 @@ class Calibration:
         layer's weights on the calibration samples. Both None where the file of the calibration does not say it.
         """
         return [
-            {"layer": value} | self._gained(value) | self._moved(value) | self._faithful(value)
+            {"layer": value} | self._gained(value) | self._moved(value) | self._faithful(value) | self._spread(value)
             for value in sorted({*self.gains, *self.roundings, *self.fidelity})
         ]
 
@@ -104,6 +107,10 @@ class Calibration:
     def _faithful(self, value: str) -> dict[str, Any]:
         found = self.fidelity.get(value)
         return {} if found is None else {"fidelity": asdict(found)}
+
+    def _spread(self, value: str) -> dict[str, Any]:
+        found = self.histograms.get(value)
+        return {} if found is None else {"histogram": asdict(found)}
 
 
 def _lists(numbers: Mapping[str, tuple[float, ...]]) -> dict[str, list[float]]:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from eightbit import emit, ops
 from eightbit.calibration import Calibration
@@ -20,7 +22,10 @@ from eightbit.version import NUMERICS
 
 @dataclass(frozen=True)
 class Compilation:
-    """Everything right of `quantize`, and the calibration it came from (None when built from program.txt)."""
+    """Everything right of `quantize`, and the calibration it came from (None when built from program.txt).
+
+    `tested`: the figures of `metrics.judge` on test samples, where some were given.
+    """
 
     program: Program
     target: Target
@@ -33,6 +38,7 @@ class Compilation:
     options: Options
     version: str
     numerics: int = NUMERICS
+    tested: Mapping[str, Any] | None = None
 
     @cached_property
     def rescales(self) -> tuple[Rescale, ...]:

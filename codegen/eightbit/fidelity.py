@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit import ops, simulate
-from eightbit.calibrate import MEAN_SAMPLES
+from eightbit import histogram, ops, simulate
 from eightbit.calibration import Calibration, Fidelity
 from eightbit.equalize import factors_of
 from eightbit.fixed import S8_MAX, S8_MIN, dequantise, quantise
 from eightbit.float_run import FloatModel
 from eightbit.graph import Graph
+from eightbit.histogram import Histogram
 from eightbit.lower.groups import useful_range
 from eightbit.program import Program, Tensor, stored
 from eightbit.quantize import lowered
@@ -55,40 +55,29 @@ class Place:
         s8 = quantise(flat, self.tensor.scale, self.tensor.zero_point)
         return (dequantise(s8, self.tensor.scale, self.tensor.zero_point) / self.gains).reshape(values.shape)
 
-    def outside(self, flat: Float) -> NDArray[np.bool_]:
-        """Which elements lie beyond what the tensor can hold, by more than a step."""
-        steps = flat * self.gains / self.tensor.scale + self.tensor.zero_point
-        return np.asarray((steps < S8_MIN - 1) | (steps > S8_MAX + 1))
+    def steps(self, flat: Float) -> Float:
+        """Float values in steps of the tensor, neither rounded nor clipped."""
+        return flat * self.gains / self.tensor.scale + self.tensor.zero_point
 
 
-def places(graph: Graph, calibration: Calibration, program: Program) -> tuple[Program, list[Place]]:
-    """The Program before channels were left out, and the inputs and layer outputs of `program` in it, in order."""
+def layer_values(graph: Graph, program: Program) -> list[str]:
+    """The inputs and the outputs of layers, in order."""
+    made = [program.tensors[call.output].value for call in program.calls if ops.get(call.op).has_code]
+    return list(dict.fromkeys([*graph.inputs, *made]))
+
+
+def places(graph: Graph, calibration: Calibration, values: Sequence[str]) -> tuple[Program, list[Place]]:
+    """The Program before channels were left out, and where the values lie in it."""
     builder = lowered(graph, calibration)
     whole, factors = builder.finish(), factors_of(graph, calibration.gains)
-    made = [program.tensors[call.output].value for call in program.calls if ops.get(call.op).has_code]
     found = []
-    for value in dict.fromkeys([*graph.inputs, *made]):
+    for value in values:
         size, given = math.prod(graph.shapes[value]), factors.get(value, np.ones(1))
         where = builder.values[value]
         tensor, index = whole.tensors[where.tensor], where.index.ravel()
         gains, useful = np.repeat(given, size // len(given)), useful_range(graph, value, -math.inf, math.inf)
         found.append(Place(value, tensor, index, gains, graph.shapes[value], useful))
     return whole, found
-
-
-def measure(graph: Graph, whole: Program, watched: list[Place], samples: Samples) -> dict[str, Fidelity]:
-    """The Fidelity of every watched value on all samples."""
-    seen = {place.value: Seen(place) for place in watched}
-    for floats, reals in pairs(graph, whole, watched, samples):
-        for value, one in seen.items():
-            one.see(floats[value].astype(np.float64).ravel(), reals[value])
-    return {value: one.fidelity(value in graph.inputs) for value, one in seen.items()}
-
-
-def of_calibration(graph: Graph, calibration: Calibration, program: Program, samples: Samples) -> dict[str, Fidelity]:
-    """The same on the samples that biases were corrected on."""
-    whole, watched = places(graph, calibration, program)
-    return measure(graph, whole, watched, samples.first(MEAN_SAMPLES))
 
 
 def pairs(
@@ -113,7 +102,8 @@ class Seen:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.signal = self.noise = self.noise_outside = 0.0
-        self.count = self.outside = self.nonzero = self.small = 0
+        self.count = self.below = self.above = self.nonzero = self.small = 0
+        self.bins = np.zeros(histogram.BINS, np.int64)
         self.largest: Float = np.zeros(len(place.index))
         tensor = place.tensor
         ends = (abs(S8_MIN - tensor.zero_point), abs(S8_MAX - tensor.zero_point))
@@ -122,12 +112,15 @@ class Seen:
     def see(self, flat: Float, real: Float) -> None:
         """One sample."""
         flat = np.clip(flat, *self.place.useful)
-        square, outside, size = (real - flat) ** 2, self.place.outside(flat), np.abs(flat)
+        square, size, steps = (real - flat) ** 2, np.abs(flat), self.place.steps(flat)
+        below, above = histogram.outside(steps)
         self.signal += float((flat**2).sum())  # not flat @ flat: threads of BLAS cost more than so short a sum
         self.noise += float(square.sum())
-        self.noise_outside += float(square[outside].sum())
+        self.noise_outside += float(square[below | above].sum())
         self.count += flat.size
-        self.outside += int(outside.sum())
+        self.below += int(np.count_nonzero(below))
+        self.above += int(np.count_nonzero(above))
+        self.bins += histogram.count(steps)
         self.nonzero += int(np.count_nonzero(flat))
         self.small += int(np.count_nonzero((flat != 0) & (size * self.place.gains < self.threshold)))
         self.largest = np.maximum(self.largest, size)
@@ -137,11 +130,15 @@ class Seen:
         level = ratio(self.signal, self.noise)
         return Fidelity(
             sqnr_db=None if level is None else round(level, 2),
-            clipped=_short(self.outside / self.count),
+            clipped=_short((self.below + self.above) / self.count),
             clipped_noise=_short(self.noise_outside / self.noise) if self.noise > 0 else 0.0,
             spread=_short(self._spread(is_input)),
             small=_short(self.small / self.nonzero) if self.nonzero else 0.0,
         )
+
+    def histogram(self) -> Histogram:
+        """How the values so far are spread."""
+        return histogram.histogram(self.bins, self.below, self.above)
 
     def _spread(self, is_input: bool) -> float:
         """The largest maximum of a channel over the median one; of an input, along whatever axis it is most uneven."""

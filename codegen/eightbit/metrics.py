@@ -24,6 +24,8 @@ from eightbit.graph import Graph
 from eightbit.program import Call, Program, stored
 from eightbit.samples import Samples
 
+Results = tuple[NDArray[Any], NDArray[Any]]  # the first output and the logits, [n, size] each
+
 
 def evaluate(graph: Graph, program: Program, samples: Samples) -> dict[str, Any]:
     """The metrics of a program against the float graph it came from; accuracies are None without labels."""
@@ -37,13 +39,19 @@ def evaluate(graph: Graph, program: Program, samples: Samples) -> dict[str, Any]
     for tensors in simulate.chunks(program, simulate.input_batch(program, samples)):
         fixed_out.append(stored(tensors[port.tensor], program.tensors[port.tensor]))
         fixed_logits.append(_real(program, tensors, call.inputs[0] if call is not None else port.tensor))
-    best_float, best_fixed = np.stack(float_out).argmax(axis=1), np.concatenate(fixed_out).argmax(axis=1)
+    wanted = np.stack(float_out), np.stack(float_logits)
+    return compared(wanted, (np.concatenate(fixed_out), np.concatenate(fixed_logits)), samples.labels)
+
+
+def compared(wanted: Results, got: Results, labels: NDArray[np.int64] | None) -> dict[str, Any]:
+    """The metrics of float and of fixed-point results; only the order of the latter's output values counts."""
+    best_float, best_fixed = wanted[0].argmax(axis=1), got[0].argmax(axis=1)
     return {
-        "samples": samples.count,
-        "accuracy_float": _accuracy(best_float, samples),
-        "accuracy_fixed": _accuracy(best_fixed, samples),
+        "samples": len(best_float),
+        "accuracy_float": _accuracy(best_float, labels),
+        "accuracy_fixed": _accuracy(best_fixed, labels),
         "agreement": float((best_float == best_fixed).mean()),
-        "sqnr_db": sqnr(np.stack(float_logits), np.concatenate(fixed_logits)),
+        "sqnr_db": sqnr(wanted[1], got[1]),
     }
 
 
@@ -62,10 +70,21 @@ def reconstruction(graph: Graph, program: Program, samples: Samples) -> dict[str
     }
 
 
+def reconstructs(program: Program) -> bool:
+    """Whether the one output has as many elements as the one input."""
+    ins, outs = ([math.prod(port.shape) for port in ports] for ports in (program.inputs, program.outputs))
+    return len(ins) == 1 and ins == outs
+
+
+def names_class(program: Program) -> bool:
+    """Whether the position of its largest value can be what the first output says: it is one vector of scores."""
+    sizes = [size for size in program.outputs[0].shape if size > 1]
+    return len(sizes) == 1 and not reconstructs(program)
+
+
 def _autoencoder(program: Program) -> str:
     """The name of the one input that the one output reconstructs."""
-    ins, outs = ([math.prod(port.shape) for port in ports] for ports in (program.inputs, program.outputs))
-    if len(ins) == 1 and ins == outs:
+    if reconstructs(program):
         return program.inputs[0].name
     shapes = {port.name: port.shape for port in (*program.inputs, *program.outputs)}
     raise InputError(
@@ -80,6 +99,12 @@ METRICS: dict[str, Callable[[Graph, Program, Samples], dict[str, Any]]] = {
     "accuracy": evaluate,
     "reconstruction": reconstruction,
 }
+
+
+def judge(graph: Graph, program: Program, samples: Samples) -> dict[str, Any]:
+    """By the metric that fits: an autoencoder's without labels is its reconstruction."""
+    fits = reconstruction if reconstructs(program) and samples.labels is None else evaluate
+    return fits(graph, program, samples)
 
 
 def logits(graph: Graph, program: Program) -> tuple[str, Call | None]:
@@ -100,8 +125,8 @@ def _real(program: Program, tensors: dict[str, Int8], name: str) -> NDArray[np.f
     return dequantise(stored(tensors[name], tensor), tensor.scale, tensor.zero_point)
 
 
-def _accuracy(best: NDArray[np.int64], samples: Samples) -> float | None:
-    return None if samples.labels is None else float((best == samples.labels).mean())
+def _accuracy(best: NDArray[np.int64], labels: NDArray[np.int64] | None) -> float | None:
+    return None if labels is None else float((best == labels).mean())
 
 
 def sqnr(reference: NDArray[Any], got: NDArray[Any]) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,12 +19,12 @@ from eightbit import (
     calibrate,
     check,
     emit,
-    fidelity,
     graph,
     input_ranges,
     input_shapes,
     load,
     lower,
+    metrics,
     needs,
     ops,
     plan,
@@ -35,6 +36,7 @@ from eightbit.build import Build, open_folder
 from eightbit.calibration import Calibration, check_fits, read
 from eightbit.errors import InputError
 from eightbit.folder import as_written, read_manifest
+from eightbit.observe import observe
 from eightbit.obstacles import Obstacle, ObstacleError
 from eightbit.optimize import optimize
 from eightbit.options import Options
@@ -67,18 +69,39 @@ def compile_model(
     input_range: input_ranges.Given = None,
     shape: input_shapes.Given = None,
     limits: budgets.Budgets = budgets.NONE,
+    test: samples.Source | None = None,
 ) -> Build:
-    """Compile a float ONNX model (with samples or a calibration.json), or a saved program.txt."""
+    """Compile a float ONNX model (with samples or a calibration.json), or a saved program.txt.
+
+    `test`: samples that the build is compared with the float model on, for the report.
+    """
     target.load(options.target)  # a wrong name is refused before anything is read
     if isinstance(model, str | Path) and Path(model).suffix == ".txt":
         if input_range is not None:
             raise _settled(str(model), "--input-range", "the scales of a program are part of it")
         if shape is not None:
             raise _settled(str(model), "--shape", "the shapes of a program are part of it")
+        if test is not None:
+            raise InputError(
+                "--test needs the float model",
+                where=str(model),
+                why="a program.txt has only the fixed-point network, and there is nothing to compare it with",
+                hint="eightbit evaluate MODEL --build FOLDER --samples test.npz",
+            )
         program = program_text.load_program(model)
         return back_end(replace(program, name=name or program.name), _learnt(Path(model)), (), options, dump, limits)
-    found = front_end(model, calibration, name, dump, recipe, input_range, shape)
-    return back_end(*found, options, dump, limits)
+    loaded = load.load(model, name, shape)
+    dump("load", "\n".join([f"model {loaded.name!r}", *loaded.notes]) + "\n")
+    simple = float_graph(loaded)
+    tests = None if test is None else samples.of_graph(simple, test)  # read first: what is wrong with them is said soon
+    program, found, notes = front_end(simple, calibration, dump, recipe, input_range)
+    build = back_end(program, found, (*loaded.notes, *notes), options, dump, limits)
+    return build if tests is None else replace(build, tested=_tested(simple, program, tests))
+
+
+def _tested(simple: graph.Graph, program: Program, tests: samples.Samples) -> dict[str, Any]:
+    input_ranges.check_saturation(program, tests)
+    return metrics.judge(simple, program, tests)
 
 
 def _learnt(program: Path) -> Calibration | None:
@@ -89,18 +112,13 @@ def _learnt(program: Path) -> Calibration | None:
 
 
 def front_end(
-    model: Source,
+    simple: graph.Graph,
     calibration: samples.Source | None,
-    name: str | None,
     dump: Dump,
-    recipe: Recipe = DEFAULT,
-    input_range: input_ranges.Given = None,
-    shape: input_shapes.Given = None,
+    recipe: Recipe,
+    input_range: input_ranges.Given,
 ) -> tuple[Program, Calibration, tuple[str, ...]]:
-    """ONNX -> optimised Program."""
-    loaded = load.load(model, name, shape)
-    dump("load", "\n".join([f"model {loaded.name!r}", *loaded.notes]) + "\n")
-    simple = float_graph(loaded)
+    """Float graph -> optimised Program, what was learnt for it, and what was done on the way."""
     dump("simplify", graph.text(simple))
     found = learn(simple, calibration, recipe, input_range)
     dump("calibrate", found.json())
@@ -109,7 +127,7 @@ def front_end(
     program = _checked(optimize(whole), "optimize")
     dump("optimize", program_text.print_program(program))
     done = (*_equalised(found), *_descended(found), *_left_out(whole, program))
-    return program, found, (*loaded.notes, *_pixels(program), *done)
+    return program, found, (*_pixels(program), *done)
 
 
 def _pixels(program: Program) -> list[str]:
@@ -194,7 +212,8 @@ def learn(
     _checked(quantize(simple, found), "quantize")
     found = complete(simple, found, given, recipe)
     done = optimize(quantize(simple, found))
-    return replace(found, fidelity=fidelity.of_calibration(simple, found, done, given))
+    seen = observe(simple, found, done, given)
+    return replace(found, fidelity=seen.fidelity, histograms=seen.histograms, result=seen.result)
 
 
 def _settled(where: str, option: str, why: str) -> InputError:

@@ -6,20 +6,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eightbit import emit, needs, ops, plan
-from eightbit.advice import added_noise, hint
-from eightbit.calibration import Calibration, Fidelity
+from eightbit import emit, exactness, needs, ops, plan
+from eightbit.calibration import Calibration
+from eightbit.charts import level_chart
 from eightbit.compilation import Compilation
 from eightbit.errors import printable
+from eightbit.exactness import Known
 from eightbit.intervals import accumulator_bits
 from eightbit.memory_map import memory_map
 from eightbit.program import Call, Port, Program, Tensor
+from eightbit.summary import summary
 
-Known = Mapping[str, Fidelity]  # by ONNX value
-WORST = 3  # layers that the page says more about
-FULL = 60.0  # dB: the longest bar
-LEAST = 1e-4  # smaller shares are not told apart
-EXACT = 99.0  # dB: more is float noise
+FULL = 60.0  # dB: the longest bar of the table
 
 
 def figures(build: Compilation) -> dict[str, Any]:
@@ -43,10 +41,19 @@ def figures(build: Compilation) -> dict[str, Any]:
         "macs": macs,
         "macs_model": build.program.macs_model or macs,
         "calls": len(build.selection.kernels),
+        "on_calibration_samples": _short(build.calibration.result if build.calibration is not None else None),
+        "on_test_samples": _short(build.tested),
         "rescales": [found.json() for found in build.rescales],
         "notes": list(build.notes),
         "layers": build.calibration.layers() if build.calibration is not None else [],
     }
+
+
+def _short(result: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Figures of `evaluate`, to as many digits as every machine gives."""
+    if result is None:
+        return None
+    return {key: float(f"{one:.6g}") if isinstance(one, float) else one for key, one in result.items()}
 
 
 def page(build: Compilation) -> str:
@@ -54,18 +61,23 @@ def page(build: Compilation) -> str:
     program, found = build.program, build.calibration
     calls = [call for call in program.calls if call.name in build.selection.kernels]
     known: Known = {} if found is None else found.fidelity
-    worst = _worst(program, known)
+    worst = exactness.worst(program, known)
+    levels = exactness.levels(program, calls, known, worst)
     context = {
         "title": printable(program.name),
-        "summary": _summary(build, known),
+        "summary": summary(build, figures(build), known),
         "ports": [_port(program, port, kind) for kind, ports in _ports(program) for port in ports],
         "map": memory_map(program, build.layout, {call.output: i for i, call in enumerate(calls, start=1)}),
         "buffers": build.layout.buffers,
         "activations": _activations(build),
         "ops": sorted({call.op for call in calls}),
+        "levels": level_chart(levels),
+        "lowest": exactness.lowest(levels),
         "layers": [_layer(build, i, call, known, worst) for i, call in enumerate(calls, start=1)],
+        "spreads": exactness.spreads(program, calls, found, worst),
+        "unknown": _unknown(build),
         "measured": bool(known),
-        "worst": [_advised(program, name, known) for name in worst],
+        "worst": [exactness.advised(program, name, known) for name in worst],
         "changes": _changes(found),
         "rescales": [printable(str(one)) for one in build.rescales],
         "notes": [printable(note) for note in build.notes],
@@ -73,38 +85,11 @@ def page(build: Compilation) -> str:
     return emit.environment(autoescape=True).get_template("report.html.j2").render(context)
 
 
-def _summary(build: Compilation, known: Known) -> list[tuple[str, str, str]]:
-    """Name, figure, remark."""
-    said, board = figures(build), build.target
-    ram = said["context_bytes"] + said["io_bytes"]
-    left_out = "" if said["macs"] == said["macs_model"] else f"of {said['macs_model']:,} in the model"
-    results = [_noise_at(build.program, port.tensor, known) for port in build.program.outputs]
-    return [
-        ("target", build.options.target, f"for {build.options.optimize}, --io {build.options.io}"),
-        ("multiply-accumulates", f"{said['macs']:,}", left_out or f"in {said['calls']} calls"),
-        ("RAM, bytes", f"{ram:,}", _of(board.ram_bytes, "stack apart")),
-        ("flash, bytes", f"{said['weight_bytes']:,}", _of(board.flash_bytes, "constants; code apart")),
-        ("SQNR at the result", ", ".join(results), "dB, on calibration samples" if known else "built without samples"),
-    ]
-
-
-def _of(limit: int | None, note: str) -> str:
-    return note if limit is None else f"of {limit:,}; {note}"
-
-
-def _noise_at(program: Program, tensor: str, known: Known) -> str:
-    """Of an output; before a softmax, as `eightbit evaluate` measures it."""
-    producer = program.producer(tensor)
-    before = producer.inputs[0] if producer is not None and producer.op == "softmax" else tensor
-    return _decibels(known.get(program.tensors[before].value)) or "not known"
-
-
-def _decibels(found: Fidelity | None) -> str:
-    if found is None:
-        return ""
-    if found.sqnr_db is None:
-        return "-"  # nothing differs, or all is zero
-    return "exact" if found.sqnr_db > EXACT else f"{found.sqnr_db:.1f}"
+def _unknown(build: Compilation) -> str:
+    """Why something that only samples tell is not known."""
+    if build.calibration is not None:
+        return "this build was made from a calibration.json, which keeps ranges but no values"
+    return "this build was made from a program.txt, without samples"
 
 
 def _ports(program: Program) -> tuple[tuple[str, tuple[Port, ...]], ...]:
@@ -117,6 +102,7 @@ def _port(program: Program, port: Port, kind: str) -> dict[str, str]:
         "kind": kind,
         "name": printable(port.name),
         "shape": " x ".join(map(str, port.shape)) or "1",
+        "range": exactness.span(tensor),
         "scale": f"{tensor.scale:.6g}",
         "zero_point": str(tensor.zero_point),
     }
@@ -137,7 +123,7 @@ def _layer(build: Compilation, number: int, call: Call, known: Known, worst: Seq
     macs = ops.get(call.op).macs(call, out.shape)
     size = sum(array.nbytes for array in kernel.pack(call).values())
     bits = accumulator_bits(call.proof) if call.proof else None
-    level = EXACT if found is None or found.sqnr_db is None else found.sqnr_db
+    level = exactness.EXACT if found is None or found.sqnr_db is None else found.sqnr_db
     return {
         "number": number,
         "name": call.name,
@@ -148,31 +134,15 @@ def _layer(build: Compilation, number: int, call: Call, known: Known, worst: Seq
         "bits": "" if bits is None else str(bits),
         "kernel": kernel.symbol,
         "origin": printable(", ".join(call.origin)),
-        "decibels": _decibels(found),
+        "decibels": exactness.decibels(found),
         "bar": f"{100 * min(max(level, 0.0), FULL) / FULL:.0f}",
-        "clipped": _share(found.clipped) if found is not None else "",
+        "clipped": exactness.share(found.clipped) if found is not None else "",
         "worst": call.name in worst,
     }
 
 
-def _share(part: float) -> str:
-    return "" if part == 0 else f"{100 * part:.2g} %" if part >= LEAST else f"< {100 * LEAST:g} %"
-
-
 def _shape(tensor: Tensor) -> str:
     return " x ".join(map(str, tensor.shape))
-
-
-def _worst(program: Program, known: Known) -> list[str]:
-    """The calls that add most noise, the worst first."""
-    added = added_noise(program, known)
-    return [name for name in sorted(added, key=lambda name: -added[name])[:WORST] if added[name] > 0]
-
-
-def _advised(program: Program, name: str, known: Known) -> dict[str, str]:
-    tensor = program.tensors[name]  # a tensor has the name of the call that makes it
-    found = known[tensor.value]
-    return {"name": name, "decibels": _decibels(found), "hint": hint(program, tensor, found)}
 
 
 def _changes(found: Calibration | None) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+from built import TOLD
 from command_line import answer, refused, run
 from eightbit import pipeline
 from models import model, node, one, samples
@@ -56,11 +57,14 @@ def test_a_build_without_known_options_is_refused(out: Path) -> None:
         refused("verify", out)
 
 
-def test_compile_takes_a_saved_calibration_and_gives_the_same_files(folder: Path, tmp_path: Path) -> None:
+def test_compile_takes_a_saved_calibration_and_gives_the_same_but_what_samples_tell(
+    folder: Path, tmp_path: Path
+) -> None:
     saved = folder / "out" / "calibration.json"
     answer("compile", folder / "dense.onnx", "--calibration", saved, "-o", tmp_path / "again")
     for path in (folder / "out").iterdir():
-        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+        same = (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+        assert same != (path.name in TOLD), path.name
 
 
 def test_compile_takes_a_saved_program_and_gives_the_same_bytes_of_c(folder: Path, tmp_path: Path) -> None:
@@ -71,11 +75,7 @@ def test_compile_takes_a_saved_program_and_gives_the_same_bytes_of_c(folder: Pat
         if not (tmp_path / "again" / path.name).exists()
         or (tmp_path / "again" / path.name).read_bytes() != path.read_bytes()
     }
-    assert different == {
-        "report.json",
-        "report.html",
-        "manifest.json",
-    }  # what was noted on the way is in no program.txt
+    assert different == TOLD  # what was noted on the way is in no program.txt either
 
 
 def test_a_program_compiled_in_place_keeps_its_calibration_unless_it_was_edited(out: Path) -> None:
@@ -150,3 +150,36 @@ def test_a_board_that_is_too_small_is_the_answer_no(tmp_path: Path) -> None:
     error = refused(*arguments, "--target", "avr-atmega2560", status=1)
     assert error["what"] == "the network does not fit the RAM of avr-atmega2560"
     assert not (tmp_path / "out").exists()
+
+
+def test_test_samples_are_reported_and_change_nothing_else(folder: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "test.npz", x=samples(4, count=30, seed=3), labels=np.arange(30) % 3)
+    arguments = ["compile", folder / "dense.onnx", "--calibration", folder / "samples.npz", "--test"]
+    document = answer(*arguments, tmp_path / "test.npz", "-o", tmp_path / "out")
+    known = ["evaluate", folder / "dense.onnx", "--build", tmp_path / "out", "--samples", tmp_path / "test.npz"]
+    assert document["on_test_samples"] == pytest.approx(answer(*known), rel=1e-5)
+    assert document["on_calibration_samples"]["samples"] == 8
+    for path in (folder / "out").iterdir():
+        same = (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+        assert same != (path.name in TOLD), path.name
+    saved = ["compile", folder / "dense.onnx", "--calibration", tmp_path / "out" / "calibration.json", "--test"]
+    again = answer(*saved, tmp_path / "test.npz", "-o", tmp_path / "again")
+    assert again["on_test_samples"] == document["on_test_samples"]
+    assert again["on_calibration_samples"] is None
+
+
+def test_test_samples_that_do_not_fit_are_refused_before_anything_is_written(folder: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "wrong.npz", z=samples(4, count=30))
+    np.savez(tmp_path / "far.npz", x=1000 * samples(4, count=30))
+    arguments = ["compile", folder / "dense.onnx", "--calibration", folder / "samples.npz", "-o", tmp_path / "out"]
+    error = refused(*arguments, "--test", tmp_path / "wrong.npz")
+    assert error["where"] == str(tmp_path / "wrong.npz")
+    refused(*arguments, "--test", tmp_path / "far.npz")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_program_has_no_float_network_to_be_tested_against(folder: Path, tmp_path: Path) -> None:
+    arguments = ["compile", folder / "out" / "program.txt", "-o", tmp_path / "out", "--test", folder / "samples.npz"]
+    error = refused(*arguments)
+    assert "--test" in error["what"]
+    assert "eightbit evaluate" in error["hint"]

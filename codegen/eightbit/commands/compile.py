@@ -21,6 +21,11 @@ from eightbit.recipe import Recipe
     type=click.Path(path_type=Path),
     help="Samples (.npz keyed by input name, about 100 typical inputs) or a calibration.json of an earlier build.",
 )
+@click.option(
+    "--test",
+    type=click.Path(path_type=Path),
+    help="Further samples, with `labels`: the report says the accuracy on them, float and fixed.",
+)
 @click.option("--target", "target_name", default="generic", show_default=True, help="See `eightbit targets`.")
 @click.option("--name", help="Prefix of all C symbols and files. [default: the file's stem up to its first dot]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("out"), show_default=True)
@@ -47,6 +52,7 @@ from eightbit.recipe import Recipe
 def compile_command(
     model: Path,
     calibration: Path | None,
+    test: Path | None,
     target_name: str,
     name: str | None,
     output: Path,
@@ -79,7 +85,7 @@ def compile_command(
         ranges, shapes = input_ranges.parse(input_range) or None, input_shapes.parse(shape) or None
         limits = Budgets(budgets.parse("--max-ram", max_ram), budgets.parse("--max-flash", max_flash))
         options = Options(target_name, io, optimize, package)
-        build = pipeline.compile_model(model, calibration, options, name, dump, recipe, ranges, shapes, limits)
+        build = pipeline.compile_model(model, calibration, options, name, dump, recipe, ranges, shapes, limits, test)
         build.write(output)
     document = build.report() | {"output": str(output)}
     if not as_json:

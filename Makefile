@@ -1,5 +1,5 @@
 # Everything runs from .venv, which the first run sets up; later runs find it ready.
-# Missing system packages (gcc, clang, the AVR compiler) come by apt-get where that is allowed; EIGHTBIT_APT=no forbids it.
+# Missing system packages (gcc, clang, the AVR compiler, Chromium) come by apt-get where that is allowed; EIGHTBIT_APT=no forbids it.
 
 PYTHON := .venv/bin/python
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)

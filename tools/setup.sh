@@ -58,6 +58,21 @@ need_test_compilers() {
     builds gcc simavr/sim_avr.h -lsimavr || missing+=(libsimavr-dev)
 }
 
+# For the test that looks at report.html.
+need_browser() {
+    local named=${EIGHTBIT_CHROMIUM:-}
+    local hint="name one: EIGHTBIT_CHROMIUM=/path/to/it make $goal, or leave that test out: EIGHTBIT_CHROMIUM=no make $goal"
+    [ "$named" != no ] || return 0
+    if [ -n "$named" ]; then
+        has "$named" || fail "no browser '$named'" "EIGHTBIT_CHROMIUM names it" "$hint"
+    elif ! has chromium && ! has google-chrome; then
+        ! grep -qx ID=ubuntu /etc/os-release ||
+            fail "no chromium or google-chrome" "make $goal looks at report.html in one; Ubuntu has no package of it for apt" \
+                "install one of them (Google's google-chrome-stable is a .deb), or $hint"
+        missing+=(chromium)
+    fi
+}
+
 # What targets/*.toml name; said in full, since it is large.
 need_toolchains() {
     has dpkg-query || fail "cannot tell which packages are there" "there is no dpkg-query: this is no Debian or Ubuntu" \
@@ -123,6 +138,7 @@ fi
 need_python
 [ "$goal" = check ] || need_host_compiler
 [ "$goal" != test ] || need_test_compilers
+[ "$goal" != test ] || need_browser
 install_missing
 [ "$goal" != test ] || need_sanitizers
 install_missing

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import eightbit
-from eightbit import histogram
+from eightbit import calibration, histogram
 from eightbit.build import Build
 from eightbit.fixed import S8_MAX, S8_MIN, quantise
 from models import classifier, dense, model, node, samples, weights
@@ -80,8 +82,31 @@ def test_an_outlier_leaves_most_of_the_range_empty() -> None:
     assert counts[-1] == 4
 
 
-def test_no_histogram_is_saved_with_the_calibration() -> None:
+def test_histograms_and_results_are_saved_with_the_calibration(tmp_path: Path) -> None:
     found = eightbit.compile(dense(), samples(4, count=20)).calibration
     assert found is not None
-    assert any("histogram" in layer for layer in found.layers())
-    assert "histogram" not in found.json()
+    (tmp_path / "calibration.json").write_text(found.json())
+    again = calibration.read(tmp_path / "calibration.json")
+    assert again.histograms == found.histograms != {}
+    assert again.result == found.result != {}
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [
+        ("histograms", {"x": [1, 2, 3]}),
+        ("histograms", {"x": [0] * 34}),
+        ("histograms", {"x": [-1] * 34}),
+        ("histograms", {"x": [0.5] * 34}),
+        ("result", {"samples": 3}),
+        ("result", {"samples": 3, "accuracy_float": "1", "accuracy_fixed": 1, "agreement": 1, "sqnr_db": 1}),
+        ("result", {"samples": 3.5, "accuracy_float": 1, "accuracy_fixed": 1, "agreement": 1, "sqnr_db": 1}),
+        ("result", [3]),
+    ],
+)
+def test_a_damaged_histogram_or_result_is_refused(key: str, wrong: object, tmp_path: Path) -> None:
+    found = eightbit.compile(dense(), samples(4, count=20)).calibration
+    assert found is not None
+    (tmp_path / "calibration.json").write_text(json.dumps(json.loads(found.json()) | {key: wrong}))
+    with pytest.raises(eightbit.InputError, match="cannot read the calibration"):
+        calibration.read(tmp_path / "calibration.json")

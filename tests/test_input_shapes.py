@@ -12,7 +12,6 @@ import onnx
 import pytest
 
 import eightbit
-from built import TOLD
 from command_line import answer, refused, run
 from eightbit import input_shapes
 from eightbit.errors import InputError
@@ -120,8 +119,7 @@ def test_a_build_with_a_shape_is_made_again_from_what_it_saved(
     saved = ["--calibration", tmp_path / "out" / "calibration.json"]
     answer(*compiled(tmp_path / "again"), *saved, *shape)
     for path in (tmp_path / "out").iterdir():
-        same = (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
-        assert same != (path.name in TOLD), path.name
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
     answer("compile", tmp_path / "out" / "program.txt", "-o", tmp_path / "third")
     for name in ("net.c", "net.h", "net_weights.inc", "program.txt"):
         assert (tmp_path / "third" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()

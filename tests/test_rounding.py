@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eightbit
-from built import lasting
 from eightbit import load, ops, pipeline, rounding
 from eightbit.ops.linear import Linear
 from eightbit.recipe import Recipe
@@ -190,7 +189,7 @@ def test_the_same_samples_give_the_same_bytes_and_so_does_the_saved_calibration(
     again = eightbit.compile(network(), tmp_path / "out" / "calibration.json")
     assert again.calibration is not None
     assert again.calibration.roundings
-    assert lasting(again) == lasting(builds[0])
+    assert again.files() == builds[0].files()
     with pytest.raises(eightbit.InputError, match="another recipe"):
         eightbit.compile(network(), tmp_path / "out" / "calibration.json", coordinate_descent=False)
 

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from eightbit.equalize import LARGEST, groups
 from eightbit.errors import InputError, reason
 from eightbit.graph import Graph, Node
-from eightbit.histogram import Histogram
+from eightbit.histogram import Histogram, of_numbers
 from eightbit.lower import rule
 from eightbit.lower.groups import roots
 
 FORMAT = 1
+RESULT = {"samples", "accuracy_float", "accuracy_fixed", "agreement", "sqnr_db"}
 Moved = NDArray[np.bool_]
 
 
@@ -48,9 +49,9 @@ class Calibration:
     `gains`: factors per channel by the first value of their group (equalize.py); ranges are those without them, which
     hold with them, biases those with them. `roundings`: by linear node output, which of its weights are not rounded to
     the nearest (rounding.py). Reports, which no bit depends on: `gain_db` and `rounding_db`, by how much each of these
-    lowers the noise of rounding where it acts; `fidelity`, what came of it, by value on the first samples. Not saved:
-    `means` (float outputs per channel, without gains) and `expected` (float results of the first samples), which serve
-    the corrections; `histograms` by value and `result`, as `metrics.evaluate` has it, of the samples of `fidelity`.
+    lowers the noise of rounding where it acts; `fidelity` and `histograms`, what came of it, by value on the first
+    samples, and `result`, the figures of `metrics.evaluate` on these. `means` (float outputs per channel, without
+    gains) and `expected` (float results of the first samples) serve the corrections and are not saved.
     """
 
     ranges: Mapping[str, tuple[float, float]]
@@ -60,10 +61,10 @@ class Calibration:
     gain_db: Mapping[str, float] = field(default_factory=dict)
     rounding_db: Mapping[str, float] = field(default_factory=dict)
     fidelity: Mapping[str, Fidelity] = field(default_factory=dict)
-    means: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    expected: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     histograms: Mapping[str, Histogram] = field(default_factory=dict)
     result: Mapping[str, Any] | None = None
+    means: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    expected: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def json(self) -> str:
         document = {
@@ -74,6 +75,8 @@ class Calibration:
             "roundings": {value: _packed(moved) for value, moved in sorted(self.roundings.items())},
             "rounding_db": dict(sorted(self.rounding_db.items())),
             "fidelity": {value: asdict(figures) for value, figures in sorted(self.fidelity.items())},
+            "histograms": {value: found.numbers() for value, found in sorted(self.histograms.items())},
+            "result": self.result,
             "biases": _lists(self.biases),
         }
         return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
@@ -162,7 +165,19 @@ def _parsed(document: Mapping[str, Any]) -> Calibration:
         gain_db=_effects(document.get("gain_db", {})),
         rounding_db=_effects(document.get("rounding_db", {})),
         fidelity={value: _figures(figures) for value, figures in document.get("fidelity", {}).items()},
+        histograms={value: of_numbers(found) for value, found in document.get("histograms", {}).items()},
+        result=_result(document.get("result")),
     )
+
+
+def _result(found: Any) -> dict[str, Any] | None:
+    """What came out, as `metrics.evaluate` says it; figures that were not known are None."""
+    if found is None:
+        return None
+    if set(found) != RESULT or type(found["samples"]) is not int:
+        raise ValueError(f"the result has other figures than {', '.join(sorted(RESULT))}")
+    _numbers([figure for figure in found.values() if figure is not None])
+    return dict(found)
 
 
 def _figures(figures: Mapping[str, Any]) -> Fidelity:

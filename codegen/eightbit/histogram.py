@@ -7,6 +7,7 @@ Example: values of 0 to 4 in a range of 0 to 16 fill the first 8 of 32 bins; thr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,17 @@ class Histogram:
     @property
     def total(self) -> int:
         return self.below + sum(self.counts) + self.above
+
+    def numbers(self) -> list[int]:
+        """In order, as `of_numbers` reads them."""
+        return [self.below, *self.counts, self.above]
+
+
+def of_numbers(numbers: list[Any]) -> Histogram:
+    """A histogram that was saved; ValueError if it is none."""
+    if len(numbers) != BINS + 2 or any(type(n) is not int or n < 0 for n in numbers) or not any(numbers):
+        raise ValueError(f"a histogram has {BINS + 2} numbers of values")
+    return Histogram(numbers[0], tuple(numbers[1:-1]), numbers[-1])
 
 
 def outside(steps: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

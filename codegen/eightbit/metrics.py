@@ -9,7 +9,7 @@ An autoencoder is judged by its reconstruction: mean((x - y)^2) of the float inp
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -105,6 +105,11 @@ def judge(graph: Graph, program: Program, samples: Samples) -> dict[str, Any]:
     """By the metric that fits: an autoencoder's without labels is its reconstruction."""
     fits = reconstruction if reconstructs(program) and samples.labels is None else evaluate
     return fits(graph, program, samples)
+
+
+def short(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures to as many digits as every machine gives, for files."""
+    return {key: float(f"{one:.6g}") if isinstance(one, float) else one for key, one in figures.items()}
 
 
 def logits(graph: Graph, program: Program) -> tuple[str, Call | None]:

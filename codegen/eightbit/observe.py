@@ -47,7 +47,7 @@ def observe(graph: Graph, calibration: Calibration, program: Program, samples: S
     return Observed(
         {value: one.fidelity(value in graph.inputs) for value, one in seen.items()},
         {value: one.histogram() for value, one in seen.items()},
-        metrics.compared(_rows(wanted, *ends), _rows(got, *ends), given.labels) if ends else None,
+        metrics.short(metrics.compared(_rows(wanted, *ends), _rows(got, *ends), given.labels)) if ends else None,
     )
 
 

@@ -101,7 +101,7 @@ def compile_model(
 
 def _tested(simple: graph.Graph, program: Program, tests: samples.Samples) -> dict[str, Any]:
     input_ranges.check_saturation(program, tests)
-    return metrics.judge(simple, program, tests)
+    return metrics.short(metrics.judge(simple, program, tests))
 
 
 def _learnt(program: Path) -> Calibration | None:

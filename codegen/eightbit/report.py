@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from eightbit import emit, exactness, needs, ops, plan
@@ -41,19 +41,12 @@ def figures(build: Compilation) -> dict[str, Any]:
         "macs": macs,
         "macs_model": build.program.macs_model or macs,
         "calls": len(build.selection.kernels),
-        "on_calibration_samples": _short(build.calibration.result if build.calibration is not None else None),
-        "on_test_samples": _short(build.tested),
+        "on_calibration_samples": build.calibration.result if build.calibration is not None else None,
+        "on_test_samples": build.tested,
         "rescales": [found.json() for found in build.rescales],
         "notes": list(build.notes),
         "layers": build.calibration.layers() if build.calibration is not None else [],
     }
-
-
-def _short(result: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Figures of `evaluate`, to as many digits as every machine gives."""
-    if result is None:
-        return None
-    return {key: float(f"{one:.6g}") if isinstance(one, float) else one for key, one in result.items()}
 
 
 def page(build: Compilation) -> str:
@@ -88,7 +81,7 @@ def page(build: Compilation) -> str:
 def _unknown(build: Compilation) -> str:
     """Why something that only samples tell is not known."""
     if build.calibration is not None:
-        return "this build was made from a calibration.json, which keeps ranges but no values"
+        return "this build was made from a calibration.json of another version of eightbit"
     return "this build was made from a program.txt, without samples"
 
 

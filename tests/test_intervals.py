@@ -53,9 +53,8 @@ def within(rng: Rng, held: Interval, shape: tuple[int, int, int], count: int = I
 
 def accumulators(case: Case, x: Int8 | Int64) -> Int64 | None:
     op, call = ops.get(case.call.op), case.call
-    if isinstance(op, Linear):
-        return op.accumulate(call, x, case.output.shape) + call.consts["bias"]
-    return op.accumulate(call, x, case.output.shape) if isinstance(op, Rising) else None
+    found = op.accumulate(call, x, case.output.shape)
+    return found + call.consts["bias"] if isinstance(op, Linear) and found is not None else found
 
 
 def holds(held: Interval, values: Int8 | Int64) -> bool:

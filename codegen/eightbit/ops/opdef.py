@@ -87,6 +87,10 @@ class OpDef(ABC):
     def qdq(self, graph: QdqGraph, call: Call) -> None:
         """Append float ONNX nodes with the same meaning, from the scales and not from the integers."""
 
+    def accumulate(self, call: Call, x: Int8, shape: Shape) -> Int64 | None:
+        """The accumulators [N, *shape], if it has any; of a linear operator without its biases."""
+        return None
+
     def real(self, call: Call, inputs: Sequence[Float]) -> Float | None:
         """The exact result for real values [N, H, W, C]; None: it rounds nothing, or `from_half` knows better."""
         return None
@@ -152,10 +156,6 @@ class OpDef(ABC):
 
 class Rising(OpDef):
     """An operator no result of which falls when an input rises: the least inputs give the least results."""
-
-    def accumulate(self, call: Call, x: Int8, shape: Shape) -> Int64 | None:
-        """The accumulators [N, *shape], if it has any."""
-        return None
 
     def intervals(
         self, call: Call, ranges: Sequence[Interval], ins: Sequence[Tensor], out: Tensor

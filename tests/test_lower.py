@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 import eightbit
+from eightbit import lower
 from models import model, node, one, samples, weights
 
 OPSETS = (11, 13, 17, 22)
@@ -196,3 +197,8 @@ def test_operands_of_different_shapes_are_refused() -> None:
     with pytest.raises(eightbit.InputError, match="cannot be compiled") as refused:
         eightbit.compile(proto, {"x": samples(3, 4), "z": samples(1, 4)})
     assert "different shapes" in refused.value.why
+
+
+def test_no_two_files_speak_for_one_onnx_operator() -> None:
+    names = [name for rules, _ in lower.families() for name in rules]
+    assert len(names) == len(set(names))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -68,6 +69,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in resources.targets().glob("*.toml"))
 
 
+@cache  # `check` asks for each several times, and reading one takes longer than a small model does
 def load(name: str) -> Target:
     """The target called `name`."""
     if name not in names():

@@ -6,6 +6,7 @@ Example: conv_1 -> clamp_2 [zp, 127] becomes conv_1 with act_min = zp.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from eightbit import ops
@@ -26,33 +27,31 @@ def optimize(program: Program, prune: bool = True) -> Program:
 
 def fuse_clamps(program: Program) -> Program:
     """Fold each clamp into the call that makes its input, where that call ends in a clamp and nobody else reads it."""
-    while (pair := _next_fusion(program)) is not None:
-        program = _fused(program, *pair)
-    return program
+    uses = Counter(name for call in program.calls for name in set(call.inputs))
+    uses.update(port.tensor for port in program.outputs)
+    calls: list[Call] = []
+    at: dict[str, int] = {}  # where in `calls` a tensor is made
+    for call in program.calls:
+        place = at.get(call.inputs[0]) if call.op == "clamp" and uses[call.inputs[0]] == 1 else None
+        if place is not None and hasattr(calls[place].params, "act_min"):
+            calls[place] = _fused(calls[place], call)
+            at[call.output] = place
+        else:
+            at[call.output] = len(calls)
+            calls.append(call)
+    kept = {*(call.output for call in calls), *(port.tensor for port in program.inputs)}
+    tensors = {name: tensor for name, tensor in program.tensors.items() if name in kept}
+    return replace(program, calls=tuple(calls), tensors=tensors)
 
 
-def _next_fusion(program: Program) -> tuple[Call, Call] | None:
-    outputs = {port.tensor for port in program.outputs}
-    for clamp in (call for call in program.calls if call.op == "clamp"):
-        source = clamp.inputs[0]
-        producer = program.producer(source)
-        private = source not in outputs and len(program.readers(source)) == 1
-        if private and producer is not None and hasattr(producer.params, "act_min"):
-            return producer, clamp
-    return None
-
-
-def _fused(program: Program, producer: Call, clamp: Call) -> Program:
+def _fused(producer: Call, clamp: Call) -> Call:
     low, high = clamp.params.act_min, clamp.params.act_max
     params = replace(
         producer.params,
         act_min=min(max(producer.params.act_min, low), high),
         act_max=min(max(producer.params.act_max, low), high),
     )
-    fused = replace(producer, params=params, output=clamp.output, origin=producer.origin + clamp.origin)
-    calls = [fused if call is producer else call for call in program.calls if call is not clamp]
-    tensors = {name: tensor for name, tensor in program.tensors.items() if name != producer.output}
-    return replace(program, calls=tuple(calls), tensors=tensors)
+    return replace(producer, params=params, output=clamp.output, origin=producer.origin + clamp.origin)
 
 
 def renumber(program: Program) -> Program:

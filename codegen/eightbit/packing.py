@@ -8,10 +8,13 @@ tried until one meets it; where none does, hill-climbing over the order of the b
 from __future__ import annotations
 
 import random
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 SWAPS = 2000  # tries of the hill-climbing: below a second for a hundred tensors
+PLACINGS = 1_000_000  # of one tensor each, in all tries together
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,11 @@ class Place:
 
 def lower_bound(lives: Mapping[str, Place]) -> int:
     """The most bytes live at one step."""
-    events = {life.first for life in lives.values()}
-    return max((sum(x.size for x in lives.values() if x.first <= step <= x.last) for step in events), default=0)
+    change = Counter[int]()
+    for life in lives.values():
+        change[life.first] += life.size
+        change[life.last + 1] -= life.size
+    return max(accumulate(change[step] for step in sorted(change)), default=0)
 
 
 Order = Callable[[Mapping[str, Place]], Sequence[str]]
@@ -58,9 +64,9 @@ def best_packing(lives: Mapping[str, Place]) -> dict[str, Place]:
 
 
 def climb(lives: Mapping[str, Place], order: list[str], bound: int) -> dict[str, Place]:
-    """Swap two places of the order, keep what is no worse, until the bound is met or SWAPS are tried."""
+    """Swap two places of the order, keep what is no worse, until the bound is met or the tries are over."""
     choose, best = random.Random(0), pack(lives, order)  # a fixed seed: the same plan every time
-    for _ in range(SWAPS if len(order) > 1 else 0):
+    for _ in range(min(SWAPS, PLACINGS // len(order)) if len(order) > 1 else 0):
         i, j = choose.sample(range(len(order)), 2)
         order[i], order[j] = order[j], order[i]
         found = pack(lives, order)
@@ -76,14 +82,18 @@ def climb(lives: Mapping[str, Place], order: list[str], bound: int) -> dict[str,
 def pack(lives: Mapping[str, Place], order: Sequence[str]) -> dict[str, Place]:
     """In the given order, each place at the lowest offset where it meets nothing that is live with it."""
     placed: dict[str, Place] = {}
+    live = defaultdict[int, list[str]](list)  # by step: what is placed and live then
     for name in order:
         life, offset = lives[name], 0
-        rivals = sorted((p for p in placed.values() if p.meets(life)), key=lambda p: p.offset)
-        for rival in rivals:
+        steps = range(life.first, life.last + 1)
+        rivals = {other: placed[other] for step in steps for other in live[step]}
+        for rival in sorted(rivals.values(), key=lambda p: p.offset):
             if offset + life.size <= rival.offset:
                 break
             offset = max(offset, rival.offset + rival.size)
         placed[name] = Place(offset, life.size, life.first, life.last)
+        for step in steps:
+            live[step].append(name)
     return placed
 
 

@@ -6,6 +6,8 @@ Example: Conv -> BatchNormalization -> Relu with a Shape/Gather/Reshape chain be
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +25,9 @@ from eightbit.integers import make_float
 from eightbit.load import Loaded
 from eightbit.padding import make_explicit
 
-FOLD_LIMIT = 1 << 30  # fold whatever its size: a large weight's transpose is a constant too
+FOLD_LIMIT = 1 << 27  # elements of all that is folded together: no flash holds more, and a node can ask for terabytes
+GROWING = set("ConstantOfShape EyeLike Expand OneHot Pad Range Resize Tile Upsample".split())
+ENDLESS = {"TfIdfVectorizer"}  # its reference loops as often as an attribute says
 
 
 def simplify(loaded: Loaded) -> Graph:
@@ -57,11 +61,33 @@ def simplify(loaded: Loaded) -> Graph:
 
 def fold_all(model: ir.Model) -> ir.Model:
     """Fold constants until nothing changes: what was folded makes more shapes known, and they fold more."""
+    affordable = _budget(FOLD_LIMIT)
     while True:
         proto = onnx.shape_inference.infer_shapes(ir.to_proto(model), strict_mode=True, data_prop=True)
         model = ir.from_proto(proto)
-        if not fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT).modified:
+        limits = {"input_size_limit": FOLD_LIMIT, "output_size_limit": FOLD_LIMIT}
+        if not fold_constants(model, **limits, should_fold=affordable).modified:
             return model
+
+
+def _budget(elements: int) -> Callable[[ir.Node], bool | None]:
+    """Says False of nodes whose results would exceed the elements that are left, else None: as the library likes.
+
+    Where the size of a result is not known, but may be any, it will be when the inputs are folded and inferred from.
+    """
+    left = elements
+
+    def affordable(node: ir.Node) -> bool | None:
+        nonlocal left
+        shapes = [value.shape for value in node.outputs]
+        known = [math.prod(shape.numpy()) for shape in shapes if shape is not None and shape.is_static()]
+        unknown = len(known) < len(shapes) and node.op_type in GROWING
+        if sum(known) > left or unknown or node.op_type in ENDLESS:
+            return False
+        left -= sum(known)
+        return None
+
+    return affordable
 
 
 def freeze(proto: onnx.ModelProto, name: str) -> Graph:

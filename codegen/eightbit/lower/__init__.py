@@ -20,6 +20,7 @@ LARGEST = 2.0**60  # of ranges, weights and biases: scales made of their product
 INPUT = "export the model with a float input of the size that the sensor gives"
 OUTPUT = "leave it out of the outputs of the model"
 OPERATORS = "`eightbit ops` lists the operators that compile"
+DIMENSIONS_MAX = 32  # of a value: NumPy has 64, and some are put in on the way
 ELEMENTS_MAX = 1 << 26  # of a value: its lowering takes 8 bytes for each
 
 
@@ -108,6 +109,8 @@ def _value_refusal(graph: Graph, value: str) -> str:
         return f"{value!r} is of type {dtype.lower()}; activations must be float (32 bits)"
     if shape is None:
         return f"the shape of {value!r} is not known at compile time"
+    if len(shape) > DIMENSIONS_MAX:
+        return f"{value!r} has {len(shape)} dimensions, more than {DIMENSIONS_MAX}"
     if any(size < 1 for size in shape):
         return f"{value!r} {list(shape)} has no elements"
     if math.prod(shape) > ELEMENTS_MAX:

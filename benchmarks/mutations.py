@@ -43,7 +43,7 @@ def rounding(it: Subject, work: Path) -> Iterator[dict[str, Any]]:
             if right not in text:
                 raise SystemExit(f"{file} does not have {right!r} any more")
             (folder / file).write_text(text.replace(right, wrong), encoding="utf-8")
-            command = [sys.executable, "-m", "eightbit.cli", "verify", str(folder), "--json"]
+            command = [sys.executable, "-m", "eightbit", "verify", str(folder), "--json"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             about = {"model": it.name, "file": file, "right": right, "wrong": wrong, "exit": done.returncode}
             yield about | json.loads(done.stdout)

@@ -35,7 +35,7 @@ def test_the_table_of_operators_is_that_of_the_registry(update: bool) -> None:
 
 
 def test_every_command_it_shows_is_one_of_the_command_line(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "eightbit.cli", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "eightbit", "--help"], capture_output=True, text=True, check=True)
     for name in set(re.findall(r"^    eightbit (\w+)", README, re.MULTILINE)):
         assert re.search(rf"^  {name}\b", done.stdout, re.MULTILINE), name
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -3,21 +3,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
 
-from eightbit import blame as _blame
-from eightbit import input_ranges as _input_ranges
-from eightbit import input_shapes as _input_shapes
-from eightbit import load as _load
-from eightbit import metrics as _metrics
-from eightbit import pipeline as _pipeline
-from eightbit import samples as _samples
-from eightbit.budgets import Budgets as _Budgets
-from eightbit.build import Build
-from eightbit.compare import Difference, VerifyResult
 from eightbit.errors import BudgetError, EightbitError, InputError
-from eightbit.options import Options as _Options
-from eightbit.recipe import Recipe as _Recipe
+
+if TYPE_CHECKING:
+    from eightbit import input_ranges as _input_ranges
+    from eightbit import input_shapes as _input_shapes
+    from eightbit import pipeline as _pipeline
+    from eightbit import samples as _samples
+    from eightbit.build import Build
+    from eightbit.compare import Difference, VerifyResult
+else:
+    _HOMES = {"Build": "build", "Difference": "compare", "VerifyResult": "compare"}
+
+    def __getattr__(name: str) -> Any:
+        """What needs NumPy and onnx is loaded when it is asked for: the command line can be interrupted by then."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(_import_module(f"{__name__}.{_HOMES[name]}"), name)
+
 
 __all__ = [
     "BudgetError",
@@ -63,15 +69,17 @@ def compile(  # noqa: A001 - `eightbit.compile` is the name users expect
     the accuracy, float and fixed (with `labels`).
     Raises EightbitError, whose text says what, where, why and what to do.
     """
-    recipe = _Recipe(equalize, coordinate_descent, activation_correction)
-    options = _Options(target, io, optimize, package)
-    limits = _Budgets(max_ram, max_flash)
-    return _pipeline.compile_model(
+    from eightbit import budgets, options, pipeline, recipe  # noqa: PLC0415 - see __getattr__
+
+    steps = recipe.Recipe(equalize, coordinate_descent, activation_correction)
+    chosen = options.Options(target, io, optimize, package)
+    limits = budgets.Budgets(max_ram, max_flash)
+    return pipeline.compile_model(
         model,
         samples,
-        options,
+        chosen,
         name,
-        recipe=recipe,
+        recipe=steps,
         input_range=input_range,
         shape=shape,
         limits=limits,
@@ -92,8 +100,11 @@ def evaluate(
     `shape`: the one it was compiled with, if any. `layers`: also what every layer loses, and what to do about the
     worst. Needs a build that was made with samples.
     """
-    graph = _pipeline.float_graph(_load.load(model, shape=shape))
-    given = _samples.of_graph(graph, samples)
-    _input_ranges.check_saturation(build.program, given)
-    found = _metrics.evaluate(graph, build.program, given)
-    return found | _blame.document(_blame.blame(graph, build.calibration, build.program, given)) if layers else found
+    from eightbit import blame, input_ranges, load, metrics, pipeline  # noqa: PLC0415 - see __getattr__
+    from eightbit.samples import of_graph  # noqa: PLC0415
+
+    graph = pipeline.float_graph(load.load(model, shape=shape))
+    given = of_graph(graph, samples)
+    input_ranges.check_saturation(build.program, given)
+    found = metrics.evaluate(graph, build.program, given)
+    return found | blame.document(blame.blame(graph, build.calibration, build.program, given)) if layers else found

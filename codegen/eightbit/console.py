@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eightbit.__main__ import INTERRUPTED, LEFT
 from eightbit.errors import EightbitError, InputError, reason
 
 LOG = Console(stderr=True, highlight=False)
 OUT = Console(highlight=False)
-INTERRUPTED = 130  # as shells say it
 INTERNAL = "EIGHTBIT_TRACEBACK"
 
 
@@ -38,7 +38,7 @@ def command(function: Callable[..., int]) -> Callable[..., None]:
             _report(error, as_json)
             status = error.exit_status
         except KeyboardInterrupt:
-            LOG.print("interrupted: nothing is left behind")
+            LOG.print(f"interrupted: {LEFT}")
             status = INTERRUPTED
         except Exception as error:
             if os.environ.get(INTERNAL):

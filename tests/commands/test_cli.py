@@ -89,7 +89,7 @@ def test_an_error_is_the_first_thing_said_whatever_libraries_have_to_say(
 ) -> None:
     proto = model([node(op, "c d", "r"), node("Add", "x r", "y")], {"x": [1, 4]}, {"y": None}, consts)
     onnx.save(proto, tmp_path / "odd.onnx")
-    command = [sys.executable, "-m", "eightbit.cli", "compile", tmp_path / "odd.onnx"]
+    command = [sys.executable, "-m", "eightbit", "compile", tmp_path / "odd.onnx"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert (done.returncode, done.stdout) == (2, "")
@@ -99,7 +99,7 @@ def test_an_error_is_the_first_thing_said_whatever_libraries_have_to_say(
 def test_names_that_a_terminal_cannot_show_are_escaped(folder: Path, tmp_path: Path) -> None:
     odd = os.fsdecode(b"n\xffet [b] \xc3\x9c.onnx")
     shutil.copy(folder / "dense.onnx", tmp_path / odd)
-    command = [sys.executable, "-m", "eightbit.cli", "compile", tmp_path / odd, "--calibration", folder / "samples.npz"]
+    command = [sys.executable, "-m", "eightbit", "compile", tmp_path / odd, "--calibration", folder / "samples.npz"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([*command, "-o", tmp_path / odd[:3]], capture_output=True, env=environment, check=False)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fuzzer: mutated models through load and check, some survivors through the whole compile, some as C.
+"""A fuzzer: mutated models through `eightbit check`, some survivors through the whole compile, some as C.
 
 `python benchmarks/fuzz.py --seconds 60 --seed 1`: about four of five inputs are models whose parts were changed
 (attributes, shapes, initialisers, edges, types, names), the others have changed bytes. Every input must be taken,
@@ -25,6 +25,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,11 @@ from fuzz_mutations import mutated
 from fuzz_numbers import pick
 
 import models
+from command_line import run
 from eightbit import load, pipeline
-from eightbit.checkup import check_model
+from eightbit.commands import check
+from eightbit.console import INTERNAL
 from eightbit.errors import BudgetError, InputError
-from eightbit.obstacles import ObstacleError
 from eightbit.options import IO, OPTIMIZE, PACKAGE, Options
 from random_graphs import random_model
 
@@ -49,7 +51,7 @@ MEMORY = 4 << 30  # bytes of addresses that the compiler may use for these small
 LARGEST_MODEL = 40_000  # bytes of a seed: mutations of large weights are no better than those of small ones
 LARGEST_INPUT = 1 << 16  # elements of the inputs of a survivor that is compiled
 RANDOM_GRAPHS = 60
-STEPS = {"check": 1, "compile": 6, "run": 10}  # every 6th of what comes through check is compiled, every 10th of it run
+STEPS = {"check": 1, "compile": 5, "run": 11}  # every 5th of what comes through check is compiled, every 11th of it run
 SAMPLES = 4
 TARGETS = ("generic", "cortex-m0plus", "cortex-m4")  # one for each set of kernels, and the narrow multiplication
 SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -57,6 +59,26 @@ SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover
 
 class LeftOutError(Exception):
     """A survivor that is too large to compile here."""
+
+
+class RefusedError(Exception):
+    """The command line says no, and why."""
+
+
+def printed(*arguments: str) -> tuple[int, dict[str, Any]]:
+    """Exit status and JSON of a command, which keeps the command line's promises; its traceback, if it has one."""
+    result = run(*arguments)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code in (0, 1, 2), result.output
+    assert (result.exit_code == 2) == result.stderr.startswith("error: "), result.stderr
+    assert all(line.isprintable() for line in result.output.splitlines()), result.output
+    if "--json" not in arguments:
+        return result.exit_code, {}
+    (line,) = result.stdout.splitlines()
+    document: dict[str, Any] = json.loads(line)
+    assert result.exit_code != 2 or all(document["error"].values()), line
+    return result.exit_code, document
 
 
 @dataclass
@@ -67,16 +89,23 @@ class Case:
     content: bytes
 
     def check(self) -> None:
-        """Load, simplify, name the obstacles or estimate the cost."""
-        found = check_model(self.content)
-        if found.obstacles:
-            raise ObstacleError(found.name, found.obstacles)
-        self.simple = pipeline.float_graph(load.load(self.content))
+        """What `eightbit check` prints of the model's file: as JSON, and where there is a result, as tables."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "mutated.onnx"
+            path.write_bytes(self.content)
+            status, document = printed("check", str(path), "--json")
+            if status == 2:
+                raise RefusedError(document["error"]["what"])
+            printed("check", str(path))
+            if status == 1:
+                raise RefusedError(f"obstacle: {document['obstacles'][0]['reason']}")
 
     def compile(self) -> None:
-        """ONNX to the files of a build, with noise as samples."""
+        """ONNX to a folder of files and a report, with noise as samples."""
         self.build = pipeline.compile_model(self.content, self.samples(), self.options())
-        self.build.files()
+        with tempfile.TemporaryDirectory() as folder:
+            self.build.write(Path(folder) / "out")
+        json.dumps(self.build.report())
 
     def run(self) -> None:
         """The C under the sanitizers, against the simulator."""
@@ -86,7 +115,7 @@ class Case:
             raise AssertionError(f"the bits differ: {found}")
 
     def samples(self) -> dict[str, np.ndarray]:
-        rng, simple = np.random.default_rng(self.number), self.simple
+        rng, simple = np.random.default_rng(self.number), pipeline.float_graph(load.load(self.content))
         shapes = {name: simple.shapes[name] for name in simple.inputs}
         if sum(int(np.prod(shape)) for shape in shapes.values()) > LARGEST_INPUT:
             raise LeftOutError
@@ -126,6 +155,8 @@ def worker(pipe: Connection, seed: int, first: int, last: int) -> None:
     logging.disable(logging.CRITICAL)  # what the libraries say of models they cannot fold
     warnings.simplefilter("ignore")
     faulthandler.enable()
+    os.environ[INTERNAL] = "1"  # a fault of eightbit comes out as it is
+    check.check_model = lru_cache(maxsize=1)(check.check_model)  # a file's tables follow its JSON
     seeds, counts = corpus(), Counter[str]()
     pipe.send((first, "ready", "", ""))
     for number in range(first, last):
@@ -150,6 +181,8 @@ def outcome(action: Callable[[], None]) -> tuple[str, str]:
         action()
     except (InputError, BudgetError) as error:
         return "refused", error.what
+    except RefusedError as error:
+        return "refused", str(error)
     except LeftOutError:
         return "left out", ""
     except Exception:  # that anything else comes out is what we look for

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 from fuzz_numbers import REALS, SIZES, SMALL, Rng, change_tensor, of_bytes, pick, value_of
+from fuzz_structures import STRUCTURES
 from onnx import AttributeProto, ValueInfoProto, helper, numpy_helper
 
 NAMES = (
@@ -23,6 +24,7 @@ OPS = (
     *"QuantizeLinear Pow ReduceMean Split NonZero Upsample SequenceEmpty Optional RandomNormal Celu".split(),
 )
 UNARY = ("Relu", "Tanh", "Sigmoid", "Identity", "Softmax", "Flatten", "MaxPool", "Clip", "Cast", "Dropout", "Neg")
+RARE = 0.2  # of the mutations put in what exporters rarely write
 ATTRIBUTES = (
     *"strides pads kernel_shape dilations group auto_pad ceil_mode count_include_pad axis axes perm alpha beta".split(),
     *"transA transB to value shape epsilon momentum allowzero min max storage_order training_mode keepdims".split(),
@@ -41,7 +43,7 @@ def mutated(rng: Rng, corpus: Sequence[bytes]) -> tuple[bytes, bool]:
         loosen(proto)
     for _ in range(times):
         try:
-            pick(rng, PARTS)(rng, proto)
+            pick(rng, STRUCTURES if rng.random() < RARE else PARTS)(rng, proto)
         except Exception:  # protobuf refuses some values, and onnx reads no broken constants
             continue
     return proto.SerializeToString(), True

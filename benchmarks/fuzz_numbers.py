@@ -10,7 +10,7 @@ import numpy as np
 from onnx import AttributeProto, TensorProto, numpy_helper
 
 Rng = np.random.Generator
-SIZES = (-(2**63), -(2**31), -2, -1, 0, 1, 2, 3, 4, 5, 7, 8, 16, 255, 256, 32767, 65536, 2**31 - 1, 2**31, 2**63 - 1)
+SIZES = (-(2**63), -(2**31), -2, -1, *range(6), 7, 8, 16, 255, 256, 32767, 65536, 2**31 - 1, 2**31, 2**62, 2**63 - 1)
 SMALL = (-1, 0, 1, 2, 3, 4, 5, 8)
 REALS = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, 1e-30, 1e6, 1e30, -1e30, float("inf"), float("-inf"), float("nan"))
 

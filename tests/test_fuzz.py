@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -15,7 +16,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import fuzz
-from fuzz_mutations import mutated
+from fuzz_mutations import PARTS, Part, mutated
+from fuzz_structures import STRUCTURES
 
 from models import conv_relu, dense
 
@@ -37,6 +39,18 @@ def test_more_than_half_of_the_cases_are_valid_protobufs_by_construction() -> No
     assert len(structured) > 150
     for content in structured:
         onnx.load_model_from_string(content)
+
+
+@pytest.mark.parametrize("part", dict.fromkeys((*PARTS, *STRUCTURES)), ids=lambda part: part.__name__)
+def test_every_mutation_changes_a_model_and_leaves_a_protobuf(part: Part) -> None:
+    changed = 0
+    for seed in range(40):
+        proto = conv_relu()
+        with contextlib.suppress(ValueError, TypeError):  # protobuf refuses some values
+            part(np.random.default_rng(seed), proto)
+        changed += proto != conv_relu()
+        onnx.load_model_from_string(proto.SerializeToString())
+    assert changed > 10
 
 
 def watched(monkeypatch: pytest.MonkeyPatch, fault: Callable[[], object]) -> fuzz.Tally:

@@ -108,3 +108,12 @@ def test_names_that_a_terminal_cannot_show_are_escaped(folder: Path, tmp_path: P
     missing = subprocess.run([*command[:-1], "none", "-o", tmp_path], capture_output=True, env=environment, check=False)
     assert missing.returncode == 2
     assert missing.stderr.startswith(b"error: cannot read the samples\n  where: none\n")
+
+
+def test_names_of_inputs_reach_the_table_of_obstacles_as_text_that_a_terminal_shows(tmp_path: Path) -> None:
+    name = "\x1b[31m\u202e"
+    onnx.save(model([node("Relu", name, "y")], {name: [1, "n"]}, {"y": None}), tmp_path / "odd.onnx")
+    result = run("check", tmp_path / "odd.onnx")
+    assert result.exit_code == 1
+    assert all(line.isprintable() for line in result.stdout.splitlines())
+    assert "\\x1b[31m\\u202e" in result.stdout.replace("\n", "")

@@ -13,6 +13,7 @@ from rich.table import Table
 from eightbit import input_shapes
 from eightbit.checkup import Checkup, check_model
 from eightbit.console import LOG, OUT, command, show
+from eightbit.errors import printable
 from eightbit.estimate import Estimate
 
 
@@ -39,7 +40,7 @@ def _show(found: Checkup) -> None:
     if found.obstacles:
         table = Table("where", "why", "what to do")
         for item in found.obstacles:
-            table.add_row(escape(item.where), escape(item.why), escape(item.hint))
+            table.add_row(*(escape(printable(text)) for text in (item.where, item.why, item.hint)))
         OUT.print(table)
     if found.estimate is not None:
         _show_figures(found, found.estimate)

@@ -33,6 +33,12 @@ def test_no_packing_is_smaller_than_the_lower_bound(lives: dict[str, Place], ord
 
 
 @given(LIVES)
+def test_the_company_of_a_place_is_the_bytes_of_all_that_it_meets(lives: dict[str, Place]) -> None:
+    met = {name: sum(x.size for x in lives.values() if place.meets(x)) for name, place in lives.items()}
+    assert packing.company(lives) == met
+
+
+@given(LIVES)
 @settings(deadline=None)
 def test_climbing_is_never_worse_than_any_order_and_still_a_packing(lives: dict[str, Place]) -> None:
     best = packing.best_packing(lives)

@@ -11,30 +11,34 @@ from eightbit.obstacles import Obstacle
 
 FLAGS = set("allowzero ceil_mode count_include_pad keepdims storage_order training_mode transA transB".split())
 HINT = "set it to 0 or 1 and export the model again"
-NODES_MAX = 10_000  # with all functions put in: networks for microcontrollers have hundreds
+NODES_MAX = 10_000  # networks for microcontrollers have hundreds
+INLINED_MAX = 4_000  # nodes that functions put in: naming them takes quadratic time
 DEPTH_MAX = 100  # of functions in functions; the checker refuses more
 
 
 def contradictions(proto: onnx.ModelProto) -> list[Obstacle]:
     """All of them, in branches and functions too."""
-    count = _expanded(proto)
-    if count > NODES_MAX:
-        why = f"it has {count} nodes or more, with its functions put in where they are called; {NODES_MAX} is the most"
+    why = _too_many(proto)
+    if why:
         return [Obstacle("the model", why, "split the network, or export a smaller one", what="the model is too large")]
     nodes = [*proto.graph.node, *(node for function in proto.functions for node in function.node)]
     return [found for node in _every(nodes) for found in _of_node(node)]
 
 
-def _expanded(proto: onnx.ModelProto) -> int:
-    """How many nodes the graph has with its functions put in; not exact above NODES_MAX: a few lines make 2 ** 50."""
+def _too_many(proto: onnx.ModelProto) -> str:
+    """Why these are too many nodes, functions put in where they are called: a few lines may make 2 ** 50 of them."""
     bodies = {(f.domain, f.name): [(n.domain, n.op_type) for n in _every(f.node)] for f in proto.functions}
     sizes = dict.fromkeys(bodies, 0)
     for _ in range(DEPTH_MAX if bodies else 0):
         before = sizes
-        sizes = {name: min(sum(1 + before.get(n, 0) for n in body), NODES_MAX) for name, body in bodies.items()}
+        sizes = {name: min(sum(1 + before.get(n, 0) for n in body), INLINED_MAX + 1) for name, body in bodies.items()}
         if sizes == before:
             break
-    return sum(1 + sizes.get((node.domain, node.op_type), 0) for node in _every(proto.graph.node))
+    nodes = list(_every(proto.graph.node))
+    inlined = sum(sizes.get((node.domain, node.op_type), 0) for node in nodes)
+    if inlined > INLINED_MAX:
+        return f"its functions put in {inlined} nodes or more where they are called; {INLINED_MAX} are the most"
+    return f"it has {len(nodes)} nodes; {NODES_MAX} are the most" if len(nodes) > NODES_MAX else ""
 
 
 def _of_node(node: onnx.NodeProto) -> Iterator[Obstacle]:

@@ -53,6 +53,7 @@ LARGEST_INPUT = 1 << 16  # elements of the inputs of a survivor that is compiled
 RANDOM_GRAPHS = 60
 STEPS = {"check": 1, "compile": 5, "run": 11}  # every 5th of what comes through check is compiled, every 11th of it run
 SAMPLES = 4
+EVERY = 10_000  # cases a line says how far it is
 TARGETS = ("generic", "cortex-m0plus", "cortex-m4")  # one for each set of kernels, and the narrow multiplication
 SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
@@ -232,6 +233,8 @@ def note(tally: Tally, case: int, step: str, verdict: str, text: str) -> None:
     """Count a report."""
     if step == "case":
         tally.cases += 1
+        if tally.cases % EVERY == 0:
+            print(f"{tally.cases} cases, {dict(tally.done)}", file=sys.stderr, flush=True)
         tally.structured += verdict == "structured"
         return
     if verdict == "left out":

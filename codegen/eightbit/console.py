@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eightbit.__main__ import INTERRUPTED, LEFT
-from eightbit.errors import EightbitError, InputError, reason
+from eightbit.errors import EightbitError, InputError, printable, reason
 
 LOG = Console(stderr=True, highlight=False)
 OUT = Console(highlight=False)
@@ -40,6 +40,9 @@ def command(function: Callable[..., int]) -> Callable[..., None]:
         except KeyboardInterrupt:
             LOG.print(f"interrupted: {LEFT}")
             status = INTERRUPTED
+        except OSError as error:
+            _report(_unusable(error), as_json)
+            status = 2
         except Exception as error:
             if os.environ.get(INTERNAL):
                 raise
@@ -71,6 +74,16 @@ def _report(error: EightbitError, as_json: bool) -> None:
         click.echo(json.dumps({"error": detail}))
 
 
+def _unusable(error: OSError) -> InputError:
+    """What the operating system refuses, wherever it happens: a path that is too long, a disk that is full."""
+    return InputError(
+        "a file or program cannot be used",
+        where=str(error.filename or "the operating system"),
+        why=reason(error),
+        hint="check the path, its permissions, and the room on the disk",
+    )
+
+
 def _internal(error: Exception) -> EightbitError:
     return EightbitError(
         "eightbit failed",
@@ -97,11 +110,16 @@ def show(document: dict[str, Any], as_json: bool, title: str) -> None:
     if as_json:
         click.echo(json.dumps(document))
         return
-    OUT.print(title, markup=False, soft_wrap=True)
+    say(title)
     table = Table(show_header=False)
     for key, value in document.items():
-        table.add_row(key, escape(_cell(value)))
+        table.add_row(key, escape(printable(_cell(value))))
     OUT.print(table)
+
+
+def say(text: str) -> None:
+    """A line or more, as a terminal shows it: names and paths may hold any characters."""
+    OUT.print(printable(text), markup=False, soft_wrap=True)
 
 
 def _cell(value: Any) -> str:

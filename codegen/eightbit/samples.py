@@ -16,6 +16,7 @@ from eightbit.errors import InputError, closest, reason
 from eightbit.graph import INTEGERS, Graph
 
 LABELS = "labels"
+BYTES_MAX = 1 << 32  # of all arrays of a file: a small one may unpack to anything
 Source = str | Path | Mapping[str, ArrayLike] | ArrayLike
 
 
@@ -89,6 +90,10 @@ def _archive(path: Path) -> dict[str, NDArray[Any]]:
     with path.open("rb") as file:
         if not zipfile.is_zipfile(file):
             raise ValueError("it is not an .npz archive")
+        with zipfile.ZipFile(file) as members:
+            size = sum(item.file_size for item in members.infolist())
+        if size > BYTES_MAX:
+            raise ValueError(f"its arrays take {size} bytes, more than {BYTES_MAX}")
         file.seek(0)
         with np.load(file, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files}

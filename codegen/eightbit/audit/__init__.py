@@ -64,7 +64,8 @@ def audit(folder: str | Path) -> Report:
 def _code(path: Path) -> tuple[Path, str]:
     """Where the C lies, and the model's name in it: the file of constants which the manifest lists says both."""
     listed = json_of(path / "manifest.json").get("files")
-    names = [str(file).removesuffix(SUFFIX) for file in listed or () if str(file).endswith(SUFFIX)]
+    files = map(str, listed) if isinstance(listed, dict | list) else ()
+    names = [file.removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX)]
     if len(names) != 1 or Path(names[0]).parent not in (Path(), Path("src")):
         why = f"its manifest lists {len(names)} files *{SUFFIX}"
         raise InputError("not a build of eightbit", where=str(path), why=why, hint=HINT)

@@ -9,6 +9,7 @@ from eightbit.audit import read_c
 from eightbit.audit.source import MACROS, Source
 
 ROWS = re.compile(r"expected\[VECTORS\]\[CALLS \+ 1\] = \{(.*?)\n\};", re.DOTALL)
+NUMBER = re.compile(r"0|0x[0-9a-f]{8}")
 
 
 def selftest(it: Source) -> None:
@@ -35,7 +36,11 @@ def selftest(it: Source) -> None:
     golden, vectors = int(start[1]), re.findall(r"\{([^{}]*)\}", table[1])
     it.ledger.equal(MACROS, where, "VECTORS", macros.get("VECTORS"), str(len(vectors)))
     for vector in vectors:
-        *sums, end = [int(item.strip().removesuffix("u"), 0) for item in vector.split(",")]
+        numbers = [item.strip().removesuffix("u") for item in vector.split(",")]
+        if not all(map(NUMBER.fullmatch, numbers)):
+            it.ledger.wrong(where, f"{{{vector}}} are not all checksums")
+            return
+        *sums, end = [int(number, 0) for number in numbers]
         it.ledger.equal(MACROS, where, "checksums of a vector", (len(sums), end), (calls, 0))
         for value in sums:
             golden = (golden * int(step[1]) + value) % 2**32

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from eightbit import audit as auditor
-from eightbit.console import OUT, command, show
+from eightbit.console import command, say, show
 
 
 @click.command("audit")
@@ -23,6 +23,6 @@ def audit_command(folder: Path, as_json: bool) -> int:
     elif report.ok:
         show(dict(report.proven), False, f"{report.name}: everything holds; facts proven:")
     else:
-        OUT.print("\n".join(map(str, report.findings)), markup=False, soft_wrap=True)
-        OUT.print(f"{report.name}: {len(report.findings)} findings", markup=False, soft_wrap=True)
+        say("\n".join(map(str, report.findings)))
+        say(f"{report.name}: {len(report.findings)} findings")
     return 0 if report.ok else 1

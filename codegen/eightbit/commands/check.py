@@ -12,7 +12,7 @@ from rich.table import Table
 
 from eightbit import input_shapes
 from eightbit.checkup import Checkup, check_model
-from eightbit.console import LOG, OUT, command, show
+from eightbit.console import LOG, OUT, command, say, show
 from eightbit.errors import printable
 from eightbit.estimate import Estimate
 
@@ -36,7 +36,7 @@ def check_command(model: Path, target_name: str | None, shape: tuple[str, ...], 
 def _show(found: Checkup) -> None:
     count = len(found.obstacles)
     verdict = f"{count} obstacle{'s' if count > 1 else ''}" if count else "no obstacle"
-    OUT.print(f"{found.name}: {verdict}", markup=False, soft_wrap=True)
+    say(f"{found.name}: {verdict}")
     if found.obstacles:
         table = Table("where", "why", "what to do")
         for item in found.obstacles:
@@ -63,4 +63,4 @@ def _show_figures(found: Checkup, figures: Estimate) -> None:
     if table.row_count:
         OUT.print(table)
     if free:
-        OUT.print(f"no limit of their own: {', '.join(free)}", markup=False, soft_wrap=True)
+        say(f"no limit of their own: {', '.join(free)}")

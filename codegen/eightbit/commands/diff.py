@@ -10,7 +10,7 @@ import click
 
 from eightbit import diff as differ
 from eightbit import pipeline
-from eightbit.console import OUT, command
+from eightbit.console import command, say
 
 
 @click.command("diff")
@@ -25,5 +25,5 @@ def diff_command(before: Path, after: Path, as_json: bool) -> int:
     else:
         bits = "the same bits" if found.same_bits else "the bits differ"
         lines = [f"{before} -> {after}: {'nothing changed' if found.empty else bits}", *found.lines()]
-        OUT.print("\n".join(lines), markup=False, soft_wrap=True)
+        say("\n".join(lines))
     return 0 if found.same_bits else 1

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from eightbit import blame, input_ranges, input_shapes, load, metrics, pipeline, samples
 from eightbit import build as builds
-from eightbit.console import LOG, OUT, command, show
+from eightbit.console import LOG, OUT, command, say, show
 from eightbit.errors import InputError, printable
 
 
@@ -74,8 +74,7 @@ def _show_layers(judged: list[blame.Layer]) -> None:
         table.add_row(layer.call, *figures, escape(printable(layer.value)))
     OUT.print(table)
     for layer in blame.worst(judged):
-        line = f"{layer.call} alone leaves {_decibels(layer.isolated_db)} dB: {layer.hint}"
-        OUT.print(line, markup=False, soft_wrap=True)
+        say(f"{layer.call} alone leaves {_decibels(layer.isolated_db)} dB: {layer.hint}")
 
 
 def _decibels(level: float | None) -> str:

@@ -76,6 +76,10 @@ MODELS: Mapping[str, bytes | onnx.ModelProto] = {
     "an input of another type": one("Relu", [1, 4], dtype=TensorProto.DOUBLE),
     "a weight that is NaN": gemm(np.nan),
     "a weight that is infinite": gemm(np.inf),
+    "more nodes than any network has": model(
+        [node("Relu", "x", str(i)) for i in range(10_001)], {"x": [1]}, {"0": [1]}
+    ),
+    "a value of 33 dimensions": one("Relu", [1] * 33),
     "a model that is quantised": one("QuantizeLinear", [1, 4], {"s": np.float32(1)}),
 }
 SAMPLES: Mapping[str, bytes | Mapping[str, Any]] = {
@@ -114,6 +118,7 @@ ARGUMENTS: Mapping[str, str] = {
     "the same, for accuracy": "evaluate dense.onnx --build out --samples pixels.npz",
     "a build of another model": "evaluate wide.onnx --build out --samples wide.npz",
     "a log that is none": "verify out --log s.npz",
+    "a path that is too long": f"diff {'n' * 5000} out",
 }
 
 

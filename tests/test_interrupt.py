@@ -20,7 +20,6 @@ from command_line import answer, run
 from eightbit import __main__ as program
 from models import dense, samples
 
-
 def state(folder: Path) -> dict[str, bytes | None]:
     """Every file and folder below one."""
     return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
@@ -44,17 +43,17 @@ SIGNALS = ((signal.SIGINT, 130, b"interrupted"), (signal.SIGTERM, 143, b"termina
 
 
 @pytest.mark.parametrize(("sent", "status", "how"), SIGNALS, ids=["Ctrl-C", "SIGTERM"])
-def test_a_command_that_waits_for_its_samples_can_be_ended(
+def test_a_command_that_waits_for_its_model_can_be_ended(
     home: Path, sent: signal.Signals, status: int, how: bytes
 ) -> None:
-    os.mkfifo(home / "pipe.npz")
-    process = started(home, "compile", "dense.onnx", "--calibration", "pipe.npz", "-o", "out")
-    writer = os.open(home / "pipe.npz", os.O_WRONLY)  # comes back when the command has opened it, too
+    os.mkfifo(home / "pipe.onnx")
+    process = started(home, "compile", "pipe.onnx", "--calibration", "s.npz", "-o", "out")
+    writer = os.open(home / "pipe.onnx", os.O_WRONLY)  # comes back when the command has opened it, too, and reads
     process.send_signal(sent)
     stdout, stderr = process.communicate(timeout=60)
     os.close(writer)
     assert (process.returncode, stdout, stderr) == (status, b"", how + b": nothing is left behind\n")
-    assert {path.name for path in home.iterdir()} == {"dense.onnx", "s.npz", "pipe.npz"}
+    assert {path.name for path in home.iterdir()} == {"dense.onnx", "s.npz", "pipe.onnx"}
 
 
 @pytest.mark.parametrize(("sent", "status", "how"), SIGNALS, ids=["Ctrl-C", "SIGTERM"])

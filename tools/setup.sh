@@ -56,6 +56,7 @@ need_test_compilers() {
     builds clang string.h || missing+=(clang)
     builds avr-gcc avr/io.h -mmcu=atmega2560 || missing+=(gcc-avr avr-libc)
     builds gcc simavr/sim_avr.h -lsimavr || missing+=(libsimavr-dev)
+    has simavr || missing+=(simavr) # the program, of a package of its own
 }
 
 # For the test that looks at report.html.
@@ -96,7 +97,7 @@ need_sanitizers() {
 install_missing() {
     [ ${#missing[@]} -gt 0 ] || return 0
     local what="missing Debian packages: ${missing[*]}" sudo=()
-    local hint="sudo apt-get install --no-install-recommends ${missing[*]}"
+    local hint="run this, then make $goal again: sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}"
     has apt-get || fail "$what" "make $goal needs them; there is no apt-get here" "install the same tools by hand"
     [ "${EIGHTBIT_APT:-}" != no ] || fail "$what" "make $goal needs them; EIGHTBIT_APT=no" "$hint"
     if [ "$(id -u)" != 0 ]; then

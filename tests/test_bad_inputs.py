@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from command_line import run
+from command_line import refused, run
+from eightbit import foreign, load
+from eightbit.errors import InputError
 from models import dense, model, node, one, samples, weights
 
 TABLE = Path(__file__).resolve().parents[1] / "docs" / "bad-inputs.md"
@@ -41,10 +45,18 @@ def external(location: str) -> onnx.ModelProto:
     return proto
 
 
-def foreign() -> onnx.ModelProto:
+def of_another_domain() -> onnx.ModelProto:
     proto = model([helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft")], {"x": [1, 4]}, {"y": [1, 4]})
     proto.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     return proto
+
+
+def archive(members: Mapping[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as made:
+        for name, content in members.items():
+            made.writestr(name, content)
+    return file.getvalue()
 
 
 def gemm(value: float) -> onnx.ModelProto:
@@ -56,6 +68,12 @@ def gemm(value: float) -> onnx.ModelProto:
 MODELS: Mapping[str, bytes | onnx.ModelProto] = {
     "an empty file": b"",
     "a truncated file": BYTES[: len(BYTES) // 2],
+    "a file of PyTorch": archive({"net/data.pkl": b"", "net/version": b"3"}),
+    "a file of PyTorch before 1.6": pickle.dumps({"weight": 1}, protocol=2),
+    "a Keras model": archive({"config.json": b"{}", "model.weights.h5": b""}),
+    "a Keras model in HDF5": b"\x89HDF\r\n\x1a\n" + bytes(100),
+    "a TensorFlow Lite model": b"\x1c\x00\x00\x00TFL3" + bytes(100),
+    "samples as the model": archive({"x.npy": b""}),
     "random bytes": np.random.default_rng(0).bytes(1000),
     "a protobuf that is no ONNX": DENSE.graph.node[0].SerializeToString(),
     "a graph without its model": DENSE.graph.SerializeToString(),
@@ -68,7 +86,7 @@ MODELS: Mapping[str, bytes | onnx.ModelProto] = {
     "an operator that does not compile": one("Erf", [1, 4]),
     "several that do not": model([node("Erf", "x", "h"), node("Sin", "h", "y")], {"x": [1, 4]}, {"y": None}),
     "an operator that ONNX does not have": one("Rleu", [1, 4]),
-    "an operator of another domain": foreign(),
+    "an operator of another domain": of_another_domain(),
     "an opset that is too old": one("Relu", [1, 4], opset=6),
     "an opset that nobody knows": damaged(lambda m: setattr(m.opset_import[0], "version", 1000)),
     "a size that is left open": one("Relu", [1, "width"]),
@@ -95,6 +113,8 @@ SAMPLES: Mapping[str, bytes | Mapping[str, Any]] = {
 ARGUMENTS: Mapping[str, str] = {
     "no such model": "compile none.onnx",
     "a folder as the model": "compile .",
+    "a build as the model": "compile out",
+    "a program and samples": "compile out/program.txt --calibration s.npz",
     "a float model without samples": "compile dense.onnx",
     "an unknown target": "compile dense.onnx --calibration s.npz --target cortex-m5",
     "an unknown option": "compile dense.onnx --calibratoin s.npz",
@@ -113,6 +133,8 @@ ARGUMENTS: Mapping[str, str] = {
     "a file where the folder would be": "compile dense.onnx --calibration s.npz -o s.npz",
     "a file of somebody else in the folder": "compile dense.onnx --calibration s.npz -o taken",
     "a folder that is no build": "verify .",
+    "a folder that is not there": "verify none",
+    "two builds, one of which is not there": "diff out none",
     "a compiler that is missing": "verify out --cc no-such-cc",
     "samples of another scale than the build's": "verify out --samples pixels.npz",
     "the same, for accuracy": "evaluate dense.onnx --build out --samples pixels.npz",
@@ -199,6 +221,46 @@ def test_every_bad_input_has_its_message(folder: Path, monkeypatch: pytest.Monke
     assert TABLE.read_text() == text
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ("compile out", "out/program.txt"),
+        ("verify none", "eightbit compile model.onnx"),
+        ("diff out none", "program.txt"),
+    ],
+)
+def test_what_may_be_meant_by_a_path_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, hint: str
+) -> None:
+    monkeypatch.chdir(folder)
+    assert hint in refused(*arguments.split())["hint"]
+
+
+KINDS = {
+    "a file of PyTorch": "torch.onnx.export",
+    "a file of PyTorch before 1.6": "torch.onnx.export",
+    "a Keras model": "model.export",
+    "a Keras model in HDF5": "tf2onnx",
+    "a TensorFlow Lite model": "tf2onnx",
+    "samples as the model": "--calibration",
+}
+
+
+@pytest.mark.parametrize("title", KINDS)
+def test_a_file_of_another_tool_is_told_by_name_and_how_to_make_onnx_of_it(title: str) -> None:
+    content = MODELS[title]
+    assert isinstance(content, bytes)
+    with pytest.raises(InputError) as caught:
+        load.load(content)
+    assert caught.value.what.startswith("not an ONNX file but a")
+    assert KINDS[title] in caught.value.hint
+
+
+def test_an_archive_that_is_cut_or_of_something_else_has_no_name() -> None:
+    whole = archive({"net/data.pkl": b"", "net/version": b"3"})
+    assert [foreign.kind(content) for content in (whole[:40], archive({"a.txt": b""}), b"")] == [None] * 3
+
+
 def test_json_tells_the_same_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     result = run("compile", "dense.onnx", "--json")
@@ -210,6 +272,10 @@ def test_json_tells_the_same_error(folder: Path, monkeypatch: pytest.MonkeyPatch
     ("arguments", "meant"),
     [
         ("compile dense.onnx --target cortex-m5 --calibration s.npz", "'cortex-m55'"),
+        ("compile dense.onnx --target cortex-m0", "'cortex-m0plus'? "),
+        ("compile dense.onnx --target STM32F4", "did you mean 'cortex-m4'? "),
+        ("compile dense.onnx --target nrf52", "did you mean 'cortex-m4'? "),
+        ("compile dense.onnx --target esp32", "'rv32imc'"),
         ("compile dense.onnx --calibratoin s.npz", "'--calibration'"),
         ("complie dense.onnx", "'compile'"),
         ("compile named.onnx --calibration named.npz", "'image'"),

@@ -166,7 +166,9 @@ def test_the_table_says_which_boards_a_model_fits_and_which_targets_have_no_limi
     result = run("check", tmp_path / "net.onnx")
     assert result.exit_code == 0
     assert result.stdout.startswith("net: no obstacle\n")
-    (free,) = [line for line in result.stdout.splitlines() if line.startswith("no limit of their own: ")]
+    (free,) = [
+        line for line in result.stdout.splitlines() if line.startswith("cores that have no memories of their own: ")
+    ]
     assert "generic" in free
     assert "microbit" not in free
 

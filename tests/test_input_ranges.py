@@ -82,7 +82,8 @@ def input_of(build: eightbit.Build) -> tuple[float, int]:
 def test_a_range_near_that_of_pixels_becomes_exactly_that(low: float, high: float, expected: tuple[float, int]) -> None:
     build = eightbit.compile(network(), pixels(low, high))
     assert input_of(build) == expected
-    assert "takes uint8 pixels p, as p ^ 0x80, for p" in build.report()["notes"][0]
+    said = "themselves" if expected[0] == 1 else "p / 255"
+    assert build.report()["notes"][0].endswith(f"uint8 pixels p, which stand for {said}: write p ^ 0x80")
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 16), (0, 249), (0, 261), (-6, 255), (-0.03, 1), (0, 0.97), (-1, 1)])
@@ -289,3 +290,14 @@ def test_labels_and_rows_of_an_input_of_integers_are_read_as_ever() -> None:
     build = eightbit.compile(proto, {"x": x, "labels": np.zeros(5, np.int64)})
     assert eightbit.evaluate(build, proto, {"x": x, "labels": np.zeros(5, np.int64)})["samples"] == 5
     assert samples.read(x, {"x": (1, 6, 5, 3)}).count == 5
+
+
+def test_samples_that_use_little_of_a_given_range_are_noted() -> None:
+    notes = {high: eightbit.compile(network(), pixels(0, 1, 40), input_range=(0, high)).notes for high in (1, 255)}
+    assert not any("sixteenth" in note for note in notes[1])
+    assert any("use less than a sixteenth of its range [0, 255]" in note for note in notes[255])
+
+
+@pytest.mark.parametrize(("count", "noted"), [(1, True), (19, True), (20, False)])
+def test_few_samples_are_noted(count: int, noted: bool) -> None:
+    assert any(note.startswith("only ") for note in eightbit.compile(network(), pixels(0, 1, count)).notes) == noted

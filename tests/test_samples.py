@@ -103,6 +103,7 @@ def test_a_single_array_file_is_refused_since_it_names_no_input(tmp_path: Path) 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "none.npz").why == "No such file or directory"
     assert refused(tmp_path).why == "Is a directory"
+    assert {refused(path).hint for path in (tmp_path / "none.npz", tmp_path)} == {"check the path of the .npz file"}
 
 
 def test_pickled_objects_are_refused_unread(tmp_path: Path) -> None:
@@ -172,6 +173,31 @@ def test_another_shape_is_refused_and_both_told(array: np.ndarray) -> None:
     why = refused({"x": array}).why
     assert str(list(array.shape)) in why
     assert "[n, 4]" in why
+
+
+@pytest.mark.parametrize(
+    ("found", "hint"),
+    [
+        ((8, 6, 5, 3), "array.transpose(0, 3, 1, 2)"),  # channels last
+        ((8, 90), "array.reshape(-1, 3, 6, 5)"),
+        ((3, 6, 5), "array[None]"),  # one sample
+        ((8, 3, 6, 6), "one row per sample"),
+    ],
+)
+def test_where_sizes_tell_how_an_array_is_to_be_turned_the_hint_says_so(found: tuple[int, ...], hint: str) -> None:
+    assert hint in refused({"x": samples(*found, count=1)[0]}, {"x": (1, 3, 6, 5)}).hint
+
+
+def test_a_signal_with_its_channels_last_is_told_so_too() -> None:
+    array = samples(50, 4, count=2)
+    hint = refused({"x": array}, {"x": (1, 4, 50)}).hint
+    assert "array.transpose(0, 2, 1)" in hint
+    assert sampling.read({"x": array.transpose(0, 2, 1)}, {"x": (1, 4, 50)}).count == 2
+
+
+def test_a_hint_on_names_can_be_pasted(tmp_path: Path) -> None:
+    np.savez(tmp_path / "s.npz", X)
+    assert "numpy.savez(file, **{'x': array})" in refused(tmp_path / "s.npz").hint
 
 
 def test_inputs_without_samples_or_with_different_numbers_of_them_are_refused() -> None:

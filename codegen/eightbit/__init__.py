@@ -101,10 +101,10 @@ def evaluate(
     worst. Needs a build that was made with samples.
     """
     from eightbit import blame, input_ranges, load, metrics, pipeline  # noqa: PLC0415 - see __getattr__
-    from eightbit.samples import of_graph  # noqa: PLC0415
+    from eightbit.samples import of_graph, origin  # noqa: PLC0415
 
     graph = pipeline.float_graph(load.load(model, shape=shape))
     given = of_graph(graph, samples)
-    input_ranges.check_saturation(build.program, given)
+    input_ranges.check_saturation(build.program, given, origin(samples))
     found = metrics.evaluate(graph, build.program, given)
     return found | blame.document(blame.blame(graph, build.calibration, build.program, given)) if layers else found

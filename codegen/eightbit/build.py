@@ -92,7 +92,7 @@ def batch(program: Program, x: samples.Source | None, count: int = SEEDED) -> di
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     shapes = {port.name: port.shape for port in program.inputs}
     given = samples.read(x, shapes)
-    input_ranges.check_saturation(program, given)
+    input_ranges.check_saturation(program, given, samples.origin(x))
     return simulate.input_batch(program, given)
 
 

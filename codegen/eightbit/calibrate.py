@@ -51,7 +51,8 @@ def calibrate(graph: Graph, samples: Samples) -> Calibration:
     means = {value: total / seen for value, total in sums.items()}
     gains = channels.gains(ranges)
     gain_db = channels.decibels(gains, ranges)
-    return Calibration(ranges, gains=gains, gain_db=gain_db, means=means, expected=results.arrays())
+    expected = results.arrays()
+    return Calibration(ranges, gains=gains, gain_db=gain_db, means=means, expected=expected, count=samples.count)
 
 
 def _linear_values(graph: Graph) -> dict[str, int]:

@@ -51,7 +51,8 @@ class Calibration:
     the nearest (rounding.py). Reports, which no bit depends on: `gain_db` and `rounding_db`, by how much each of these
     lowers the noise of rounding where it acts; `fidelity` and `histograms`, what came of it, by value on the first
     samples, and `result`, the figures of `metrics.evaluate` on these. `means` (float outputs per channel, without
-    gains) and `expected` (float results of the first samples) serve the corrections and are not saved.
+    gains) and `expected` (float results of the first samples) serve the corrections and are not saved. `count`: how many
+    samples there were, 0 where a file does not say it.
     """
 
     ranges: Mapping[str, tuple[float, float]]
@@ -65,10 +66,12 @@ class Calibration:
     result: Mapping[str, Any] | None = None
     means: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     expected: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    count: int = 0
 
     def json(self) -> str:
         document = {
             "format": FORMAT,
+            "samples": self.count,
             "ranges": _lists(self.ranges),
             "gains": _lists(self.gains),
             "gain_db": dict(sorted(self.gain_db.items())),
@@ -167,6 +170,7 @@ def _parsed(document: Mapping[str, Any]) -> Calibration:
         fidelity={value: _figures(figures) for value, figures in document.get("fidelity", {}).items()},
         histograms={value: of_numbers(found) for value, found in document.get("histograms", {}).items()},
         result=_result(document.get("result")),
+        count=int(_numbers([document.get("samples", 0)])[0]),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from eightbit.errors import InputError, reason
 
 MANIFEST = "manifest.json"
+MAKE_ONE = ", or make it: eightbit compile model.onnx --calibration samples.npz -o FOLDER"
 
 
 def write(out: Path, files: Mapping[str, str | bytes], about: Mapping[str, Any]) -> None:
@@ -136,6 +137,6 @@ def read_manifest(out: Path) -> dict[str, Any]:
             "not a build of eightbit",
             where=str(out),
             why=reason(error),
-            hint="give the folder that `eightbit compile -o` wrote",
+            hint="give the folder that `eightbit compile -o` wrote" + ("" if out.exists() else MAKE_ONE),
         ) from error
     return dict(document)

@@ -22,10 +22,11 @@ from eightbit.samples import Samples
 
 Pair = tuple[float, float]
 Given = Pair | Mapping[str, Pair] | None  # one range for the only input, or by input name
-OPTION = PerInput("--input-range", "range", "lo,hi")
+OPTION = PerInput("--input-range", "range", "0,255")
 NEAR = 0.02  # of the width of a range of pixels: how far a calibrated range may lie from it
 PIXELS = ((0.0, 255.0), (0.0, 1.0))
 FAR = 0.5  # share of values twice as far out as the range goes; fewer may be what a Clip cuts on purpose
+DOUBTFUL = 0.05  # share of values beyond the range; fewer are outliers
 OUTSIDE = 0.5  # share of a sample's values beyond a given range from which on the range must be a mistake
 
 
@@ -59,23 +60,43 @@ def _check_numbers(name: str, pair: Pair) -> None:
         raise OPTION.wrong(what, why, "give the least and the largest value")
 
 
-def check_saturation(program: Program, samples: Samples) -> None:
+def check_saturation(program: Program, samples: Samples, where: str = "samples") -> None:
     """Refuse samples of another scale than a program was made for, as pixels of 0..255 where its input is of 0..1.
 
     Values beyond an end at 0 are no sign of that: a Relu may be what reads them.
     """
     for port in program.inputs:
         tensor, values = program.tensors[port.tensor], samples.arrays[port.name]
-        low, high = (tensor.scale * (q - tensor.zero_point) for q in (S8_MIN, S8_MAX))
+        low, high = ends(tensor)
         far = (values > high + (high - low)) & (high > 0) | (values < low - (high - low)) & (low < 0)
         if far.mean() > FAR:
             raise InputError(
                 f"samples of input {port.name!r} are far outside its range [{low:g}, {high:g}]",
-                where="samples",
+                where=where,
                 why=f"{100 * far.mean():.0f} % of their values lie beyond it by more than its width, and saturate;"
                 f" they go from {values.min():g} to {values.max():g}",
                 hint="scale them as those that the model was calibrated with, or compile with samples like these",
             )
+
+
+def ends(tensor: Tensor) -> Pair:
+    """The least and the largest value that a tensor holds."""
+    return tensor.scale * (S8_MIN - tensor.zero_point), tensor.scale * (S8_MAX - tensor.zero_point)
+
+
+def doubts(program: Program, samples: Samples) -> list[str]:
+    """What makes it likely that samples are not scaled as those that a program was made with."""
+    found = []
+    for port in program.inputs:
+        (low, high), values = ends(program.tensors[port.tensor]), samples.arrays[port.name]
+        slack = NEAR * (high - low)
+        outside = float(((values < low - slack) | (values > high + slack)).mean())
+        spans = f"the samples of input {port.name!r} go from {values.min():g} to {values.max():g}"
+        if outside > DOUBTFUL:
+            found.append(f"{spans}: {100 * outside:.0f} % of them leave its range [{low:g}, {high:g}] and saturate")
+        elif 0 < values.max() - values.min() < (high - low) / 16:
+            found.append(f"{spans}, less than a sixteenth of its range [{low:g}, {high:g}]: are they scaled alike?")
+    return found
 
 
 def check_samples(given: Mapping[str, Pair], samples: Samples) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
-from eightbit import input_shapes
+from eightbit import foreign, input_shapes
 from eightbit.contradictions import contradictions
 from eightbit.errors import InputError, closest, printable, reason
 from eightbit.obstacles import Obstacle, ObstacleError
@@ -79,7 +79,7 @@ def _read(source: str | Path | bytes | onnx.ModelProto) -> tuple[str, onnx.Model
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError("cannot read the model", where=str(path), why=reason(error), hint="check the path") from error
+        raise InputError("cannot read the model", where=str(path), why=reason(error), hint=_path_hint(path)) from error
     proto = _parse(content, str(path))
     try:
         onnx.load_external_data_for_model(proto, str(path.parent))
@@ -93,15 +93,24 @@ def _read(source: str | Path | bytes | onnx.ModelProto) -> tuple[str, onnx.Model
     return str(path), proto
 
 
+def _path_hint(path: Path) -> str:
+    """What may be meant where no file can be read."""
+    program = path / "program.txt"
+    if program.is_file():
+        return f"this is a build; its program compiles again: {program}"
+    return "give an .onnx file, not its folder" if path.is_dir() else "check the path"
+
+
 def _parse(content: bytes, where: str) -> onnx.ModelProto:
     try:
         return onnx.load_model_from_string(content)
     except Exception as error:  # protobuf's DecodeError moves between its versions
+        kind = foreign.kind(content)
         raise InputError(
-            "not an ONNX file",
+            f"not an ONNX file but {kind.name}" if kind else "not an ONNX file",
             where=where,
-            why=reason(error),
-            hint="the file may be truncated or of another kind; export the model again",
+            why=kind.why if kind else reason(error),
+            hint=kind.hint if kind else "the file may be truncated or of another kind; export the model again",
         ) from error
 
 

@@ -55,6 +55,16 @@ def compared(wanted: Results, got: Results, labels: NDArray[np.int64] | None) ->
     }
 
 
+def doubts(result: dict[str, Any], program: Program) -> list[str]:
+    """That the float network itself is hardly better than guessing: no fault of fixed point, but of the samples."""
+    accuracy, classes = result.get("accuracy_float"), math.prod(program.outputs[0].shape)
+    chance = 1 / classes
+    if accuracy is None or classes < 2 or accuracy >= chance + (1 - chance) / 4:
+        return []
+    told = f"the float network itself is right on {100 * accuracy:.1f} % of the samples only"
+    return [f"{told}: are they scaled, and their channels ordered, as it was trained, and are the labels theirs?"]
+
+
 def reconstruction(graph: Graph, program: Program, samples: Samples) -> dict[str, Any]:
     """Mean squared reconstruction error of an autoencoder, float and fixed, and the SQNR of its output."""
     source, port = _autoencoder(program), program.outputs[0]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from eightbit.errors import InputError, closest, reason
+from eightbit.errors import InputError, closest
 
 ONLY = ""  # stands for the only input
 Value = TypeVar("Value")
@@ -30,7 +30,8 @@ class PerInput:
                 value = read(written)
             except ValueError as error:
                 hint = f"write it as {self.form} or name={self.form}"
-                raise self.wrong(f"cannot read {text!r}", reason(error), hint) from error
+                why = f"a {self.noun} is numbers with commas between them"
+                raise self.wrong(f"cannot read {text!r}", why, hint) from error
             if name in found:
                 what = f"{text!r} is a second {self.noun} of one input"
                 raise self.wrong(what, "each input has one", "give each input once")

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from eightbit import (
@@ -26,7 +25,7 @@ from eightbit import (
     lower,
     metrics,
     needs,
-    ops,
+    notes,
     plan,
     program_text,
     samples,
@@ -50,7 +49,6 @@ from eightbit.version import NUMERICS, tool_version
 
 STAGES = ("load", "simplify", "calibrate", "quantize", "optimize", "select", "schedule", "plan", "emit")
 DEFAULT, DEFAULT_OPTIONS = Recipe(), Options()
-BY_LAYER = "report.json has them by layer"
 Source = str | Path | bytes | onnx.ModelProto
 Dump = Callable[[str, str], None]  # stage, its result as text
 
@@ -77,10 +75,7 @@ def compile_model(
     """
     target.load(options.target)  # a wrong name is refused before anything is read
     if isinstance(model, str | Path) and Path(model).suffix == ".txt":
-        if input_range is not None:
-            raise _settled(str(model), "--input-range", "the scales of a program are part of it")
-        if shape is not None:
-            raise _settled(str(model), "--shape", "the shapes of a program are part of it")
+        _refuse_settled(str(model), calibration, recipe, input_range, shape)
         if test is not None:
             raise InputError(
                 "--test needs the float model",
@@ -94,8 +89,8 @@ def compile_model(
     dump("load", "\n".join([f"model {loaded.name!r}", *loaded.notes]) + "\n")
     simple = float_graph(loaded)
     tests = None if test is None else samples.of_graph(simple, test)  # read first: what is wrong with them is said soon
-    program, found, notes = front_end(simple, calibration, dump, recipe, input_range)
-    build = back_end(program, found, (*loaded.notes, *notes), options, dump, limits)
+    program, found, said = front_end(simple, calibration, dump, recipe, input_range)
+    build = back_end(program, found, (*loaded.notes, *said), options, dump, limits)
     return build if tests is None else replace(build, tested=_tested(simple, program, tests))
 
 
@@ -126,38 +121,7 @@ def front_end(
     dump("quantize", program_text.print_program(whole))
     program = _checked(optimize(whole), "optimize")
     dump("optimize", program_text.print_program(program))
-    done = (*_equalised(found), *_descended(found), *_left_out(whole, program))
-    return program, found, (*_pixels(program), *done)
-
-
-def _pixels(program: Program) -> list[str]:
-    """Which inputs take the pixels of a camera."""
-    values = {port.name: input_ranges.pixel_value(program.tensors[port.tensor]) for port in program.inputs}
-    return [f"input {name!r} takes uint8 pixels p, as p ^ 0x80, for {v}" for name, v in values.items() if v]
-
-
-def _equalised(found: Calibration) -> list[str]:
-    """What equalisation did."""
-    largest = max((max(factors) for factors in found.gains.values()), default=1.0)
-    gains = f"{len(found.gains)} groups of channels are equalised, with gains up to {largest:.4g}"
-    return [f"{gains} ({BY_LAYER})"] if found.gains else []
-
-
-def _descended(found: Calibration) -> list[str]:
-    """What coordinate descent did."""
-    if not found.roundings:
-        return []
-    every, moved = (sum(int(count(row)) for row in found.roundings.values()) for count in (np.size, np.sum))
-    return [f"{moved} of {every} weights in {len(found.roundings)} layers are not rounded to the nearest ({BY_LAYER})"]
-
-
-def _left_out(whole: Program, pruned: Program) -> list[str]:
-    """What removing constant channels saved."""
-    every, left = (sum(len(c.consts["bias"]) for c in p.calls if "bias" in c.consts) for p in (whole, pruned))
-    if every == left:
-        return []
-    work = f"{ops.total_macs(pruned):,} of {ops.total_macs(whole):,} MACs remain"
-    return [f"{every - left} of {every} channels of linear layers are constant or unused and left out: {work}"]
+    return program, found, notes.of(found, whole, program)
 
 
 def float_graph(loaded: load.Loaded) -> graph.Graph:
@@ -216,6 +180,24 @@ def learn(
     return replace(found, fidelity=seen.fidelity, histograms=seen.histograms, result=seen.result)
 
 
+def _refuse_settled(
+    where: str,
+    calibration: samples.Source | None,
+    recipe: Recipe,
+    input_range: input_ranges.Given,
+    shape: input_shapes.Given,
+) -> None:
+    """Refuse what a program.txt has settled: it would be ignored."""
+    for given, option, part in (
+        (calibration is not None, "--calibration", "what samples taught is"),
+        (recipe != DEFAULT, "an option that leaves out a step", "the results of all steps are"),
+        (input_range is not None, "--input-range", "the scales are"),
+        (shape is not None, "--shape", "the shapes are"),
+    ):
+        if given:
+            raise _settled(where, option, f"{part} part of a program")
+
+
 def _settled(where: str, option: str, why: str) -> InputError:
     return InputError(
         f"{option} comes too late",
@@ -250,7 +232,7 @@ def _bounded(found: Calibration) -> Calibration:
 def back_end(
     program: Program,
     found: Calibration | None,
-    notes: tuple[str, ...],
+    said: tuple[str, ...],
     options: Options,
     dump: Dump,
     limits: budgets.Budgets = budgets.NONE,
@@ -268,7 +250,7 @@ def back_end(
         budgets.enforce(program, options, wants, limit)
     emission = emit.emit(program, selection, steps, layout)
     dump("emit", emission.files[f"{emission.name}.c"])
-    return Build(program, chosen, selection, steps, layout, emission, found, notes, options, tool_version())
+    return Build(program, chosen, selection, steps, layout, emission, found, said, options, tool_version())
 
 
 def reopen(path: str | Path) -> Build:

@@ -94,6 +94,13 @@ def constants_file(program: Program) -> bytes:
 def load_program(path: str | Path) -> Program:
     """Read `program.txt` and the `program.npz` beside it."""
     text_path = Path(path)
+    if text_path.suffix != ".txt" or not text_path.is_file():
+        raise InputError(
+            "cannot read the program",
+            where=str(path),
+            why="it is no program.txt" if text_path.exists() else "No such file or directory",
+            hint="give the folder of a build, or the program.txt in it",
+        )
     try:
         text = text_path.read_text(encoding="utf-8")
         with np.load(text_path.with_suffix(".npz"), allow_pickle=False) as archive:

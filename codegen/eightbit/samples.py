@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,15 +40,19 @@ class Samples:
 def of_graph(graph: Graph, source: Source) -> Samples:
     """Samples for the inputs of a float graph, checked."""
     found = read(source, {name: graph.shapes[name] for name in graph.inputs})
-    where = str(source) if isinstance(source, str | Path) else "samples"
     for name, kind in graph.integers.items():
-        _check_integers(name, found.arrays[name], kind, where)
+        _check_integers(name, found.arrays[name], kind, origin(source))
     return found
+
+
+def origin(source: Source | None) -> str:
+    """Where samples come from, for messages."""
+    return str(source) if isinstance(source, str | Path) else "samples"
 
 
 def read(source: Source, shapes: Mapping[str, tuple[int, ...]]) -> Samples:
     """Samples for inputs of the given shapes (as the model states them), checked."""
-    where = str(source) if isinstance(source, str | Path) else "samples"
+    where = origin(source)
     found = _open(source, where, list(shapes))
     labels = found.pop(LABELS, None) if LABELS not in shapes else None
     _same_names(set(found), list(shapes), where)
@@ -82,8 +87,19 @@ def _open(source: Source, where: str, names: list[str]) -> dict[str, NDArray[Any
             "cannot read the samples",
             where=where,
             why=reason(error),
-            hint="save one array [n, ...] per input with numpy.savez(file, **{input_name: array})",
+            hint=_path_hint(source) or f"save one array [n, ...] per input: {_saved(names)}",
         ) from error
+
+
+def _path_hint(source: Source) -> str:
+    """Where there is no file, the path is wrong and not what it holds."""
+    return "" if not isinstance(source, str | Path) or Path(source).is_file() else "check the path of the .npz file"
+
+
+def _saved(names: Sequence[str]) -> str:
+    """How an archive for inputs of these names is written."""
+    arrays = ", ".join(f"{name!r}: array" for name in names)
+    return f"numpy.savez(file, **{{{arrays}}})"
 
 
 def _archive(path: Path) -> dict[str, NDArray[Any]]:
@@ -102,11 +118,12 @@ def _archive(path: Path) -> dict[str, NDArray[Any]]:
 def _same_names(found: set[str], wanted: list[str], where: str) -> None:
     if found == set(wanted):
         return
+    meant = f"{_meant(found, wanted)}name each array like its model input"
     raise InputError(
         "the samples do not match the model's inputs",
         where=where,
         why=f"they hold {sorted(found)}, the model's inputs are {wanted}",
-        hint=f"{_meant(found, wanted)}name each array like its model input (and `labels` for class numbers)",
+        hint=f"{meant}: {_saved(wanted)}; class numbers, if any, are called 'labels'",
     )
 
 
@@ -129,7 +146,7 @@ def _fit(name: str, array: NDArray[Any], shape: tuple[int, ...], where: str) -> 
             f"samples of input {name!r} have the wrong shape",
             where=where,
             why=f"the array is {list(array.shape)}, the model wants [n, {', '.join(map(str, row))}]",
-            hint="one row per sample, without the batch axis",
+            hint=_shape_hint(array.shape, row),
         )
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(array, np.float32).reshape(len(array), *shape)
@@ -142,6 +159,19 @@ def _fit(name: str, array: NDArray[Any], shape: tuple[int, ...], where: str) -> 
             hint="remove or repair such samples: ranges are measured on them",
         )
     return values
+
+
+def _shape_hint(found: tuple[int, ...], row: tuple[int, ...]) -> str:
+    """What makes samples [n, *row] of an array, where its sizes say that."""
+    channels_last = (*row[1:], *row[:1])
+    if found == row:
+        return "this is one sample without the axis n: array[None]"
+    if len(row) > 1 and found[1:] == channels_last:
+        axes = ", ".join(map(str, (0, len(row), *range(1, len(row)))))
+        return f"its channels come last, the model's first: array.transpose({axes})"
+    if len(found) > 1 and math.prod(found[1:]) == math.prod(row):
+        return f"array.reshape(-1, {', '.join(map(str, row))}), if its values are in that order"
+    return "one row per sample, without the batch axis"
 
 
 def _check_integers(name: str, values: NDArray[np.float32], kind: str, where: str) -> None:

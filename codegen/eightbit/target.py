@@ -77,9 +77,21 @@ def load(name: str) -> Target:
             f"there is no target {name!r}",
             where="--target",
             why=f"the targets are {', '.join(names())}",
-            hint=f"{closest(name, names())}`eightbit targets` says what each is; a new one is one file in targets/",
+            hint=f"{_meant(name)}`eightbit targets` says what each is for; a new one is one file in targets/",
         )
     return read(resources.targets() / f"{name}.toml")
+
+
+def _meant(name: str) -> str:
+    """What a wrong name stands for: the start of a target's name, a chip that a summary names, or a misspelling."""
+    starts = [known for known in names() if name and known.startswith(name.lower())]
+    chips = [known for known in names() if len(name) > 2 and name.lower() in _summary(known).lower()]
+    found = starts or chips
+    return f"did you mean {' or '.join(map(repr, found))}? " if found else closest(name, names())
+
+
+def _summary(name: str) -> str:
+    return read(resources.targets() / f"{name}.toml").summary
 
 
 def read(path: Path) -> Target:

@@ -29,6 +29,30 @@ def test_evaluate_without_labels_has_no_accuracy(folder: Path, tmp_path: Path) -
     assert "not known" in run(*arguments).stdout
 
 
+def test_evaluate_says_where_samples_are_likely_to_be_scaled_otherwise(folder: Path, tmp_path: Path) -> None:
+    x = np.load(folder / "samples.npz")["x"]
+    for name, factor in (("small", 0.01), ("large", 1.8), ("same", 1.0)):
+        np.savez(tmp_path / f"{name}.npz", x=x * factor)
+    given = ["evaluate", folder / "dense.onnx", "--build", folder / "out", "--samples"]
+    notes = {name: answer(*given, tmp_path / f"{name}.npz")["notes"] for name in ("small", "large", "same")}
+    assert "less than a sixteenth of its range" in notes["small"][0]
+    assert "saturate" in notes["large"][0]
+    assert notes["same"] == []
+    assert "note: the samples of input 'x' go from" in run(*given, tmp_path / "small.npz").stdout
+
+
+def test_evaluate_says_where_the_float_network_itself_guesses(folder: Path, tmp_path: Path) -> None:
+    x = np.load(folder / "samples.npz")["x"]
+    guesses = 0
+    for label in range(3):
+        np.savez(tmp_path / "s.npz", x=x, labels=np.full(len(x), label))
+        found = answer("evaluate", folder / "dense.onnx", "--build", folder / "out", "--samples", tmp_path / "s.npz")
+        told = any(note.startswith("the float network itself is right on") for note in found["notes"])
+        assert told == (found["accuracy_float"] < 0.5)  # of three classes: a quarter of the way from guessing to right
+        guesses += told
+    assert 0 < guesses < 3
+
+
 @pytest.mark.parametrize("both", [False, True])
 def test_evaluate_wants_one_build(folder: Path, both: bool) -> None:
     given = ["--build", folder / "out", "--calibration", folder / "samples.npz"] if both else []

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from eightbit import budgets, input_shapes, load, pipeline, target
@@ -13,20 +13,29 @@ from eightbit.obstacles import Obstacle, ObstacleError
 from eightbit.options import Options
 from eightbit.program import Program
 
+Shapes = Mapping[str, tuple[int, ...]]
+
 
 @dataclass(frozen=True)
 class Checkup:
-    """`estimate` is None where the model itself is the obstacle."""
+    """`estimate` is None where the model itself is the obstacle. `inputs`, `outputs`: shapes, where they are known."""
 
     name: str
     notes: tuple[str, ...]
     obstacles: tuple[Obstacle, ...]
     estimate: Estimate | None
+    inputs: Shapes = field(default_factory=dict)
+    outputs: Shapes = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
         figures = self.estimate.json() if self.estimate is not None else {}
         found = [obstacle.json() for obstacle in self.obstacles]
-        return {"name": self.name, "obstacles": found, "notes": list(self.notes), **figures}
+        ports = {"inputs": _lists(self.inputs), "outputs": _lists(self.outputs)}
+        return {"name": self.name, **ports, "obstacles": found, "notes": list(self.notes), **figures}
+
+
+def _lists(shapes: Shapes) -> dict[str, list[int]]:
+    return {name: list(shape) for name, shape in shapes.items()}
 
 
 def check_model(model: pipeline.Source, target_name: str | None = None, shape: input_shapes.Given = None) -> Checkup:
@@ -37,12 +46,14 @@ def check_model(model: pipeline.Source, target_name: str | None = None, shape: i
         simple, obstacles = pipeline.surveyed(loaded)
     except ObstacleError as error:
         return Checkup(error.model, (), error.obstacles, None)
+    known = simple.shapes
+    inputs, outputs = ({v: known[v] for v in names if v in known} for names in (simple.inputs, simple.outputs))
     made, findings = (None, obstacles) if obstacles else sketch(simple)
     if made is None:
-        return Checkup(loaded.name, loaded.notes, tuple(findings), None)
+        return Checkup(loaded.name, loaded.notes, tuple(findings), None, inputs, outputs)
     found = estimate(simple, made, boards)
     too_small = _too_small(made.likely, found.targets[0]) if target_name else []
-    return Checkup(loaded.name, loaded.notes, tuple(too_small), found)
+    return Checkup(loaded.name, loaded.notes, tuple(too_small), found, inputs, outputs)
 
 
 def _too_small(program: Program, fit: Fit) -> Sequence[Obstacle]:

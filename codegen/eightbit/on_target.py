@@ -23,7 +23,10 @@ from eightbit.program import Program
 
 @dataclass(frozen=True)
 class Row:
-    """What one of all targets said. `status`: same, differs, fails, too small, no tools, or not run."""
+    """What one of all targets said. `status`: same, differs, fails, too small, no tools, or not run.
+
+    `packages`: the Debian packages of tools that are missing.
+    """
 
     target: str
     status: str
@@ -31,6 +34,7 @@ class Row:
     compared_bytes: int
     differing_bytes: int
     why: str
+    packages: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -137,11 +141,11 @@ def verify_all(
         except BuildError as error:
             yield _unanswered(chosen, "fails", f"{error.what}: {error.why}")
         except toolchain.MissingToolError as error:
-            yield _unanswered(chosen, "no tools", f"{error.tool} is missing: {error.hint}")
+            yield _unanswered(chosen, "no tools", f"{error.tool} is missing", error.packages)
 
 
-def _unanswered(chosen: target.Target, status: str, why: str) -> Row:
-    return Row(chosen.name, status, chosen.machine, 0, 0, why)
+def _unanswered(chosen: target.Target, status: str, why: str, packages: tuple[str, ...] = ()) -> Row:
+    return Row(chosen.name, status, chosen.machine, 0, 0, why, packages)
 
 
 def _row(result: VerifyResult) -> Row:

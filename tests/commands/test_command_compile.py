@@ -21,14 +21,16 @@ SIZES = (
 REPORTS = {"report.json", "report.html", "manifest.json"}
 
 
-def test_compile_tells_every_size_in_json_and_in_a_table(folder: Path, tmp_path: Path) -> None:
+def test_compile_tells_every_size_in_json_and_in_words_what_people_ask_first(folder: Path, tmp_path: Path) -> None:
     arguments = ["compile", folder / "dense.onnx", "--calibration", folder / "samples.npz", "-o", tmp_path / "out"]
     document = answer(*arguments)
     assert all(isinstance(document[key], int) for key in SIZES)
     assert document["plan"] == "layer"
     assert (document["name"], document["target"], document["output"]) == ("dense", "generic", str(tmp_path / "out"))
-    table = run(*arguments).stdout
-    assert all(key in table for key in document)
+    text = run(*arguments).stdout
+    assert all(f"{document[key]:,}" in text for key in ("macs", "context_bytes", "weight_bytes"))
+    assert all(f"note: {note}" in text for note in document["notes"])
+    assert f"next: `eightbit verify {tmp_path / 'out'}`" in text
 
 
 def test_how_the_c_is_made_is_told_in_the_figures_and_in_the_manifest(folder: Path, tmp_path: Path) -> None:
@@ -87,7 +89,8 @@ def test_a_program_compiled_in_place_keeps_its_calibration_unless_it_was_edited(
 
 @pytest.mark.parametrize("source", ["dense.onnx", "out/program.txt"])
 def test_the_name_option_names_files_and_symbols(folder: Path, tmp_path: Path, source: str) -> None:
-    arguments = ["compile", folder / source, "--calibration", folder / "samples.npz", "-o", tmp_path]
+    given = ["--calibration", folder / "samples.npz"] if source.endswith(".onnx") else []
+    arguments = ["compile", folder / source, *given, "-o", tmp_path]
     assert answer(*arguments, "--name", "My Net/2")["name"] == "my_net_2"
     assert {path.name for path in tmp_path.glob("*.c")} == {"my_net_2.c", "my_net_2_selftest.c"}
     assert "dense_run" not in (tmp_path / "my_net_2.h").read_text()
@@ -106,7 +109,7 @@ def test_every_stage_can_be_dumped_beside_the_json(folder: Path, tmp_path: Path,
 def test_a_batch_that_was_assumed_is_noted(folder: Path, tmp_path: Path) -> None:
     onnx.save(one("Relu", ["N", 4]), tmp_path / "net.onnx")
     arguments = ["compile", tmp_path / "net.onnx", "--calibration", folder / "samples.npz", "-o", tmp_path / "out"]
-    assert answer(*arguments)["notes"] == ["input 'x': first dimension ('N') is taken as a batch of 1"]
+    assert answer(*arguments)["notes"][0] == "input 'x': first dimension ('N') is taken as a batch of 1"
 
 
 def test_a_float_model_without_samples_is_refused_with_the_way_out(folder: Path, tmp_path: Path) -> None:

@@ -66,6 +66,15 @@ def test_verify_on_all_targets_prints_a_row_each(out: Path) -> None:
     result = run("verify", out, "--target", "all")
     assert result.exit_code == 0
     assert all(word in result.stdout for word in ("chip", "not run", "generic", "same", "0 of"))
+    assert result.stdout.splitlines()[-1] == "2 targets: 1 not run, 1 same"
+
+
+@pytest.mark.usefixtures("two_targets")
+def test_where_no_target_has_run_there_is_no_answer(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(out))
+    result = run("verify", out, "--target", "all")
+    assert result.exit_code == 2
+    assert result.stdout.splitlines()[-1].startswith("missing tools: apt install gcc")
 
 
 @pytest.mark.usefixtures("two_targets")

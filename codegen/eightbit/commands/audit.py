@@ -16,7 +16,11 @@ from eightbit.console import command, say, show
 @click.argument("folder", type=click.Path(path_type=Path))
 @command
 def audit_command(folder: Path, as_json: bool) -> int:
-    """Re-derive every proof of a build. An independent checker reads FOLDER, and nothing else."""
+    """Check the proofs of a build independently.
+
+    Shares no code with the compiler. Derives every interval, multiplier, table and memory place anew from the files in
+    FOLDER and compares the C with them. Status 0: everything holds, 1: not.
+    """
     report = auditor.audit(folder)
     if as_json:
         click.echo(json.dumps(report.json()))

@@ -17,9 +17,14 @@ from eightbit.console import LOG, alone, command
 
 @click.command("bench")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--samples", "sample_file", type=click.Path(path_type=Path), help="Run the first. [default: noise]")
-@click.option("--target", "target_name", help="Count in this target's emulator. [default: time it on the host]")
-@click.option("--cc", help="Host C compiler. [default: gcc]")
+@click.option(
+    "--samples",
+    "sample_file",
+    type=click.Path(path_type=Path),
+    help="Run the first of these, an .npz as for compile. [default: noise]",
+)
+@click.option("--target", "target_name", help="Count instructions in this target's emulator. [default: time it here]")
+@click.option("--cc", help="C compiler of this machine. [default: gcc]")
 @click.option("--cflags", help=f"Optimisation flags. [default: {' '.join(toolchain.DEFAULT_FLAGS)}]")
 @command
 def bench_command(
@@ -30,7 +35,14 @@ def bench_command(
     cflags: str | None,
     as_json: bool,
 ) -> int:
-    """Measure a build. Instructions of each call (on the host: time), flash, RAM and stack."""
+    """Measure time, code, RAM and stack of a build.
+
+    FOLDER is what `eightbit compile` wrote. With --target: instructions of each layer in an emulator, and cycles where
+    they can be told. Without: time on this machine.
+
+    \b
+    eightbit bench out/ --target cortex-m4
+    """
     flags = toolchain.DEFAULT_FLAGS if cflags is None else tuple(cflags.split())
     if target_name is not None:
         alone("--target", {"--cc": cc})

@@ -12,18 +12,30 @@ from rich.table import Table
 
 from eightbit import input_shapes
 from eightbit.checkup import Checkup, check_model
-from eightbit.console import LOG, OUT, command, say, show
+from eightbit.console import LOG, OUT, command, say
 from eightbit.errors import printable
 from eightbit.estimate import Estimate
 
 
 @click.command("check")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--target", "target_name", help="That it does not fit this target is an obstacle. [default: any]")
-@click.option("--shape", multiple=True, metavar="[NAME=]SIZES", help="Sizes of an input: 1,3,96,96. Once per input.")
+@click.option("--target", "target_name", help="Must it fit this target's memories? [default: say which it fits]")
+@click.option(
+    "--shape",
+    multiple=True,
+    metavar="[NAME=]SIZES",
+    help="Sizes that the model leaves open: 1,3,96,96. Once per input.",
+)
 @command
 def check_command(model: Path, target_name: str | None, shape: tuple[str, ...], as_json: bool) -> int:
-    """Name every obstacle at once. Or say what MODEL will cost, before any sample is seen, and where it fits."""
+    """Say whether MODEL compiles, and what it will cost.
+
+    Needs no samples. Names everything that stands in the way at once, with what to do (status 1), or says what the
+    network takes of RAM and flash, before a sample is seen, and which boards it fits (status 0).
+
+    \b
+    eightbit check model.onnx --target microbit
+    """
     with LOG.status("checking"):
         found = check_model(model, target_name, input_shapes.parse(shape) or None)
     if as_json:
@@ -42,15 +54,30 @@ def _show(found: Checkup) -> None:
         for item in found.obstacles:
             table.add_row(*(escape(printable(text)) for text in (item.where, item.why, item.hint)))
         OUT.print(table)
+    for kind, ports in (("input", found.inputs), ("output", found.outputs)):
+        for name, shape in ports.items():
+            say(f"{kind} {name!r} {list(shape)}")
+    for note in found.notes:
+        say(f"note: {note}")
     if found.estimate is not None:
-        _show_figures(found, found.estimate)
+        _show_figures(found.estimate)
 
 
-def _show_figures(found: Checkup, figures: Estimate) -> None:
-    document = figures.json()
-    del document["targets"]
-    show(document | {"notes": list(found.notes)}, False, "before any sample is seen:")
-    table = Table("target", "RAM", "there is", "constants", "flash", "fits", title="bytes, stack and code apart")
+def _show_figures(figures: Estimate) -> None:
+    OUT.print("estimates, before a sample is seen; channels that never change are left out of a build:")
+    said, table = figures.json(), Table(show_header=False)
+    table.add_row("parameters", f"{figures.parameters:,}", "weights and biases")
+    most = "" if figures.macs == figures.macs_most else f"at most {figures.macs_most:,}"
+    table.add_row("multiply-accumulates", f"{figures.macs:,}", most)
+    table.add_row("RAM, bytes", f"{said['ram_bytes_bound']:,}", "or more: activations; stack apart")
+    constants = f"about {figures.code_bytes:,} of code for size, constants: at most {figures.most.flash:,}"
+    table.add_row("flash, bytes", f"{said['flash_bytes_estimate']:,}", constants)
+    OUT.print(table)
+    _show_targets(figures)
+
+
+def _show_targets(figures: Estimate) -> None:
+    table = Table("target", "takes RAM", "there is", "constants", "flash there is", "fits")
     table.columns[0].no_wrap = True
     free = []
     for fit in figures.targets:
@@ -61,6 +88,7 @@ def _show_figures(found: Checkup, figures: Estimate) -> None:
         ram, flash = ("no limit" if size is None else f"{size:,}" for size in limits)
         table.add_row(fit.target.name, f"{fit.likely.ram:,}", ram, f"{fit.likely.flash:,}", flash, fit.verdict)
     if table.row_count:
+        OUT.print("on boards, bytes, stack and code apart:")
         OUT.print(table)
     if free:
-        say(f"no limit of their own: {', '.join(free)}")
+        say(f"cores that have no memories of their own: {', '.join(free)}")

@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 
 import click
+from rich.markup import escape
+from rich.table import Table
 
 from eightbit import budgets, input_ranges, input_shapes, pipeline
 from eightbit.budgets import Budgets
-from eightbit.console import LOG, command, show
+from eightbit.build import Build
+from eightbit.console import LOG, OUT, command, say
 from eightbit.options import IO, OPTIMIZE, PACKAGE, Options
 from eightbit.recipe import Recipe
+from eightbit.summary import summary
 
 
 @click.command("compile")
@@ -19,35 +25,64 @@ from eightbit.recipe import Recipe
 @click.option(
     "--calibration",
     type=click.Path(path_type=Path),
-    help="Samples (.npz keyed by input name, about 100 typical inputs) or a calibration.json of an earlier build.",
+    help="About 100 typical inputs: an .npz with an array [n, ...] for each model input. Or the calibration.json of"
+    " an earlier build.",
+)
+@click.option(
+    "--target", "target_name", default="generic", show_default=True, help="Processor, one of `eightbit targets`."
 )
 @click.option(
     "--test",
     type=click.Path(path_type=Path),
     help="Further samples, with `labels`: the report says the accuracy on them, float and fixed.",
 )
-@click.option("--target", "target_name", default="generic", show_default=True, help="See `eightbit targets`.")
 @click.option("--name", help="Prefix of all C symbols and files. [default: the file's stem up to its first dot]")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("out"), show_default=True)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("out"), show_default=True, help="Folder of the C."
+)
 @click.option(
     "--input-range",
     "input_range",
     multiple=True,
     metavar="[NAME=]LO,HI",
-    help="The range of an input, whatever the samples have. 0,255 or 0,1 for pixels. Once per input.",
+    help="Least and largest value that the float model takes, whatever the samples have: 0,255 or 0,1 for pixels."
+    " Once per input.",
 )
-@click.option("--shape", multiple=True, metavar="[NAME=]SIZES", help="Sizes of an input: 1,3,96,96. Once per input.")
-@click.option("--max-ram", help="Bytes, or 32K: exit status 1 if context and buffers take more, stack apart.")
-@click.option("--max-flash", help="Bytes, or 1M: exit status 1 if constants take more, code apart.")
-@click.option("--optimize", type=click.Choice(OPTIMIZE), default="speed", show_default=True, help="No bit changes.")
-@click.option("--io", type=click.Choice(IO), default="arena", show_default=True, help="Where inputs and outputs lie.")
 @click.option(
-    "--package", type=click.Choice(PACKAGE), default="cmake", show_default=True, help="What takes the folder."
+    "--shape",
+    multiple=True,
+    metavar="[NAME=]SIZES",
+    help="Sizes that the model leaves open: 1,3,96,96. Once per input.",
 )
-@click.option("--no-equalize", is_flag=True, help="Leave out the equalisation of channels.")
+@click.option("--max-ram", help="Bytes, or 32K: refuse (status 1) if context and buffers take more, stack apart.")
+@click.option("--max-flash", help="Bytes, or 1M: refuse (status 1) if constants take more, code apart.")
+@click.option(
+    "--optimize",
+    type=click.Choice(OPTIMIZE),
+    default="speed",
+    show_default=True,
+    help="Fast kernels or small code; results are the same.",
+)
+@click.option(
+    "--io",
+    type=click.Choice(IO),
+    default="arena",
+    show_default=True,
+    help="Inputs and outputs lie in the context (arena), or in buffers of yours (caller).",
+)
+@click.option(
+    "--package",
+    type=click.Choice(PACKAGE),
+    default="cmake",
+    show_default=True,
+    help="Lay the folder out for CMake and plain compilers, or as an Arduino and PlatformIO library.",
+)
+@click.option("--no-equalize", is_flag=True, help="Do not even out channels of very different ranges.")
 @click.option("--no-coordinate-descent", is_flag=True, help="Round every weight to the nearest.")
-@click.option("--no-activation-correction", is_flag=True, help="Leave out the correction of means after activations.")
-@click.option("--dump-after", type=click.Choice(pipeline.STAGES), help="Also print what this stage gave.")
+@click.option("--no-activation-correction", is_flag=True, help="Do not correct means after activations.")
+@click.option(
+    "--dump-after", type=click.Choice(pipeline.STAGES), help="Also print what this stage of the compiler made."
+)
 @command
 def compile_command(
     model: Path,
@@ -69,7 +104,15 @@ def compile_command(
     dump_after: str | None,
     as_json: bool,
 ) -> int:
-    """Compile MODEL to C. MODEL is an .onnx file, or the program.txt of a build."""
+    """Compile MODEL to C.
+
+    MODEL is an .onnx file with float weights; it needs --calibration. Or it is the program.txt of a build, which makes
+    the C again, for another target, say.
+
+    \b
+    eightbit compile model.onnx --calibration samples.npz -o out/
+    eightbit compile out/program.txt --target cortex-m4 -o out_m4/
+    """
 
     def dump(stage: str, text: str) -> None:
         status.update(f"after {stage}")
@@ -87,9 +130,21 @@ def compile_command(
         options = Options(target_name, io, optimize, package)
         build = pipeline.compile_model(model, calibration, options, name, dump, recipe, ranges, shapes, limits, test)
         build.write(output)
-    document = build.report() | {"output": str(output)}
-    if not as_json:
-        del document["layers"]  # the notes sum them up
-        document["rescales"] = [str(found) for found in build.rescales]
-    show(document, as_json, f"{build.emission.name} -> {output}")
+    if as_json:
+        click.echo(json.dumps(build.report() | {"output": str(output)}))
+    else:
+        _show(build, output)
     return 0
+
+
+def _show(build: Build, output: Path) -> None:
+    """What people ask first, what there is to know of it, and what to do next; --json has every figure."""
+    say(f"{build.emission.name} -> {output}")
+    table, known = Table(show_header=False), build.calibration.fidelity if build.calibration is not None else {}
+    for row in summary(build, build.report(), known):
+        table.add_row(*map(escape, row))
+    OUT.print(table)
+    for note in (*build.notes, *map(str, build.rescales)):
+        say(f"note: {note}")
+    say(f"next: `eightbit verify {shlex.quote(str(output))}` runs the C beside the simulator")
+    say("its README.md says how to call it, its report.html what every layer costs")

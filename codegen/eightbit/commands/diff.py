@@ -18,7 +18,11 @@ from eightbit.console import command, say
 @click.argument("after", type=click.Path(path_type=Path))
 @command
 def diff_command(before: Path, after: Path, as_json: bool) -> int:
-    """Tell what changed between two builds. Folders, or program.txt files. Status 0: the same bits, 1: others."""
+    """Tell what changed between two builds.
+
+    BEFORE and AFTER are folders that `eightbit compile` wrote, or their program.txt. Status 0: the same bits, 1:
+    others.
+    """
     found = differ.diff(pipeline.reopen(before), pipeline.reopen(after))
     if as_json:
         click.echo(json.dumps(found.json()))

@@ -17,7 +17,10 @@ from eightbit.console import command, show
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The .onnx file to write.")
 @command
 def export_command(folder: Path, output: Path, as_json: bool) -> int:
-    """Write a build as QDQ ONNX. Any ONNX runtime can run it."""
+    """Write a build as a quantised ONNX model.
+
+    FOLDER becomes a QDQ model (float ONNX with QuantizeLinear and DequantizeLinear), which any ONNX runtime can run.
+    """
     program, _ = builds.open_folder(folder)
     exporter.write(program, output)
     show({"output": str(output), "calls": len(program.calls)}, as_json, f"{folder} -> {output}")

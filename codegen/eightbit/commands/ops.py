@@ -12,7 +12,10 @@ from eightbit.console import command, show
 @click.command("ops")
 @command
 def ops_command(as_json: bool) -> int:
-    """List the operators. ONNX operators that compile, and the fixed-point operators they become."""
+    """List the ONNX operators that compile.
+
+    And the fixed-point operators that they become, with the arithmetic of each.
+    """
     if as_json:
         show({"onnx": list(lower.all_rules()), **_fixed_point()}, True, "")
         return 0

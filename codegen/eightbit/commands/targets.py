@@ -12,6 +12,6 @@ from eightbit.console import command, show
 @click.command("targets")
 @command
 def targets_command(as_json: bool) -> int:
-    """List the targets. The name of each and what it is good for."""
+    """List the processors and boards it compiles for."""
     show({name: target.load(name).summary for name in target.names()}, as_json, "targets")
     return 0

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,11 +20,16 @@ from eightbit.console import LOG, OUT, alone, command, show
 
 @click.command("verify")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--samples", "sample_file", type=click.Path(path_type=Path), help="[default: seeded vectors]")
-@click.option("--target", "target_name", help="Run in this target's emulator; `all`: in each. [default: on the host]")
-@click.option("--layers", is_flag=True, help="With --target: compare every row of every call too, not just outputs.")
-@click.option("--log", type=click.Path(path_type=Path), help="Run nothing: read what a board's self-test printed.")
-@click.option("--cc", help="Host C compiler. [default: gcc]")
+@click.option(
+    "--samples",
+    "sample_file",
+    type=click.Path(path_type=Path),
+    help="Inputs to run, an .npz as for compile. [default: seeded noise]",
+)
+@click.option("--target", "target_name", help="Run in this target's emulator; all: in each. [default: on this machine]")
+@click.option("--layers", is_flag=True, help="With --target: compare every layer, not just the outputs.")
+@click.option("--log", type=click.Path(path_type=Path), help="Run nothing: read what the self-test printed on a board.")
+@click.option("--cc", help="C compiler of this machine. [default: gcc]")
 @click.option("--cflags", help=f"Optimisation flags. [default: {' '.join(toolchain.DEFAULT_FLAGS)}]")
 @command
 def verify_command(
@@ -36,7 +42,16 @@ def verify_command(
     cflags: str | None,
     as_json: bool,
 ) -> int:
-    """Run the C of a build and compare. Every byte, as FOLDER has it, against the simulator; on the host every call."""
+    """Run the C of a build and compare its bits.
+
+    Compiles the files in FOLDER, which `eightbit compile` wrote, runs them, and compares every byte with the simulator
+    that defines the arithmetic: on this machine of every layer. Status 0: the same bits, 1: others, 2: nothing ran.
+
+    \b
+    eightbit verify out/ --samples test.npz
+    eightbit verify out/ --target cortex-m4
+    eightbit verify out/ --log board.txt
+    """
     flags = toolchain.DEFAULT_FLAGS if cflags is None else tuple(cflags.split())
     if log is not None:
         alone("--log", {"--samples": sample_file, "--target": target_name, "--cc": cc, "--cflags": cflags})
@@ -58,7 +73,10 @@ def verify_command(
 
 
 def _verify_all(folder: Path, sample_file: Path | None, layers: bool, flags: Sequence[str], as_json: bool) -> int:
-    """One row for each target; those that are too small or whose tools are missing are listed, and no failure."""
+    """One row for each target; those that are too small or whose tools are missing are listed, and no failure.
+
+    Where none has run there is no answer: status 2.
+    """
     rows = []
     with LOG.status("running") as status:
         for row in on_target.verify_all(folder, sample_file, layers, flags):
@@ -73,4 +91,17 @@ def _verify_all(folder: Path, sample_file: Path | None, layers: bool, flags: Seq
             counts = f"{row.differing_bytes:,} of {row.compared_bytes:,}" if row.compared_bytes else ""
             table.add_row(row.target, row.machine, row.status, counts, escape(row.why))
         OUT.print(table)
-    return 0 if all(row.ok for row in rows) else 1
+        OUT.print("\n".join(_sum_up(rows)), markup=False, soft_wrap=True)
+    if not all(row.ok for row in rows):
+        return 1
+    return 0 if any(row.status == "same" for row in rows) else 2
+
+
+def _sum_up(rows: Sequence[on_target.Row]) -> list[str]:
+    """How many gave which answer, and what to install for the others."""
+    counts = Counter(row.status for row in rows)
+    packages = sorted({package for row in rows for package in row.packages})
+    lines = [f"{len(rows)} targets: " + ", ".join(f"{count} {status}" for status, count in counts.items())]
+    if packages:
+        lines.append(f"missing tools: apt install {' '.join(packages)}, or `make toolchains` in a checkout")
+    return lines

@@ -64,6 +64,10 @@ const e8_s8 *dense_output(const dense_context *ctx);
 /* The position of the largest value of "y"; the lowest wins a tie. */
 e8_s32 dense_argmax(const dense_context *ctx);
 
+/* Of dense_selftest.c: where that and dense.c are compiled with -DDENSE_SELFTEST, checks every call of
+ * seeded vectors, and sends what it finds character by character. 0: all right. */
+e8_s16 dense_selftest(dense_context *ctx, void (*put)(char));
+
 #ifdef __cplusplus
 }
 #endif

@@ -18,7 +18,6 @@ typedef int dense_selftest_is_off;
 #define GOLDEN 0xaddbd92au
 
 void dense_selftest_trace(e8_s16 call, e8_s16 row, const e8_s8 *ptr, e8_len n);
-e8_s16 dense_selftest(dense_context *ctx, void (*put)(char));
 
 /* What every call must give, by vector. */
 static const e8_u32 E8_ROM expected[VECTORS][CALLS + 1] = {

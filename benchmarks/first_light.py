@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from readme import table, update_readme
+from readme import table, update
 
 import eightbit
 import real
@@ -147,7 +147,7 @@ def main() -> int:
     sizes = [builds[net.name].report() for net in nets]
     print("\n\n".join(table(rows) for rows in (checked, made, scores)))
     if args.readme:
-        update_readme(table(readme_rows(builds, scores)), MARK)
+        update(table(readme_rows(builds, scores)), MARK)
     if args.json:
         document = {"bits": checked, "objects": made, "accuracy": scores, "sizes": sizes}
         args.json.write_text(json.dumps(document, indent=1))

@@ -26,7 +26,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from readme import table, update_readme
+from readme import table, update
 
 import eightbit
 import real
@@ -198,7 +198,7 @@ def main() -> int:
             rows.append(row(name, measure(runs, args.rounds, args.seconds)))
     print(f"{args.cc} {args.cflags}; microseconds are medians, ratios medians of {args.rounds} rounds\n\n{table(rows)}")
     if args.readme:
-        update_readme(table(speeds(rows)), MARK)
+        update(table(speeds(rows)), MARK)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
     return int(not all(r["reached"] for r in rows))

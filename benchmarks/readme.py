@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures as Markdown tables, and their places in README.md."""
+"""Figures as Markdown tables, and their places in README.md and docs/targets.md."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+TARGETS = ROOT / "docs" / "targets.md"
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -23,8 +25,8 @@ def cell(value: Any) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
-def update_readme(text: str, mark: str) -> None:
-    """Replace what stands between the two marks."""
-    before, _, rest = README.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
+def update(text: str, mark: str, page: Path = README) -> None:
+    """Replace what stands between the two marks of a page."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
     after = rest.partition(f"<!-- end of {mark} -->")[2]
-    README.write_text(f"{before}<!-- {mark} -->\n{text}\n<!-- end of {mark} -->{after}", encoding="utf-8")
+    page.write_text(f"{before}<!-- {mark} -->\n{text}\n<!-- end of {mark} -->{after}", encoding="utf-8")

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from readme import table, update_readme
+from readme import TARGETS, table, update
 from targets import NETWORKS, compile_all  # puts the tests' folder on the path
 
 import eightbit
@@ -29,6 +29,8 @@ from eightbit.errors import BudgetError, EightbitError
 SMALL = ("kws",)
 LEVELS = ("-O2", "-Os")
 MARK = "costs of benchmarks/target_costs.py"
+SHORT = "costs in short, of benchmarks/target_costs.py"
+SHOWN = ("cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m55-clang", "rv32imc", "xtensa-lx106", "hexagon")
 Cell = dict[str, Any]
 
 
@@ -116,6 +118,17 @@ def sizes(cells: Sequence[Cell], network: str) -> list[dict[str, str]]:
     return rows
 
 
+def in_short(cells: Sequence[Cell]) -> list[dict[str, str]]:
+    """The README's table: one network on the targets that are SHOWN."""
+    network = SMALL[0]
+    work = {row["target"]: row[network] for row in counts(cells, [network])}
+    return [
+        {"target": row["target"], "instructions (per MAC)": work[row["target"]]} | row
+        for row in sizes(cells, network)
+        if row["target"] in SHOWN
+    ]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--targets", nargs="+", default=measured())
@@ -133,7 +146,8 @@ def main() -> int:
         cells = list(pool.map(lambda place: cell(folders[place[2]][place[0]], place[1], place[2]), places))
     print(table(grid(cells)))
     if args.readme:
-        update_readme(f"{table(counts(cells, args.networks))}\n\n{table(sizes(cells, SMALL[0]))}", MARK)
+        update(f"{table(counts(cells, args.networks))}\n\n{table(sizes(cells, SMALL[0]))}", MARK, TARGETS)
+        update(table(in_short(cells)), SHORT)
     if args.json:
         args.json.write_text(json.dumps(cells, indent=1))
     bad = [one for one in cells if one["failed"]]

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from readme import table, update_readme
+from readme import TARGETS, table, update
 
 import eightbit
 import real
@@ -36,6 +36,7 @@ LONG = {"cortex-m4": ("digits_mlp", "digits_cnn", "kws")}
 LONG_SAMPLES = 200
 HASHED = "digits_mlp"  # the smallest: its self-test runs everywhere
 MARK = "table of benchmarks/targets.py"
+SHORT = "sum of benchmarks/targets.py"
 Cell = dict[str, Any]
 
 
@@ -89,7 +90,7 @@ def grid(cells: Sequence[Cell], hashes: Sequence[Cell], names: Sequence[str]) ->
 
 
 def summary(cells: Sequence[Cell], hashes: Sequence[Cell]) -> list[dict[str, str]]:
-    """The README's table: what ran, and what does not fit."""
+    """The table of docs/targets.md: what ran, and what does not fit."""
     rows, by_target = [], {one["target"]: one["hash"] for one in hashes}
     for chip in dict.fromkeys(one["target"] for one in cells):
         mine = [one for one in cells if one["target"] == chip and not one["samples"]]
@@ -100,6 +101,14 @@ def summary(cells: Sequence[Cell], hashes: Sequence[Cell]) -> list[dict[str, str
         row = {"target": chip, "machine": mine[0]["machine"], f"self-test of {HASHED}": by_target.get(chip, "")}
         rows.append(row | {"ran": networks, "differing bytes": bits, "does not fit": left})
     return rows
+
+
+def in_short(cells: Sequence[Cell]) -> str:
+    """The README's sentence: how much was compared, and how much of it differs."""
+    ran = [one for one in cells if one["compared_bytes"] and not one["samples"]]
+    networks, targets = (len({one[key] for one in ran}) for key in ("network", "target"))
+    differing, compared = (sum(one[key] for one in ran) for key in ("differing_bytes", "compared_bytes"))
+    return f"**{networks} networks on {targets} targets: {differing:,} of {compared:,} bytes differ.**"
 
 
 def main() -> int:
@@ -126,7 +135,8 @@ def main() -> int:
     slowest = ", ".join(f"{one['network']} on {one['target']} {one['seconds']} s" for one in slow)
     print(f"{time.perf_counter() - start:.0f} s; the slowest: {slowest}")
     if args.readme:
-        update_readme(table(summary(cells, hashes)), MARK)
+        update(table(summary(cells, hashes)), MARK, TARGETS)
+        update(in_short(cells), SHORT)
     if args.json:
         args.json.write_text(json.dumps({"cells": cells, "hashes": hashes}, indent=1))
     bad = [one for one in [*cells, *hashes] if one["status"] not in {"same", "too small"}]

@@ -19,7 +19,6 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHOWN = [line.split() for line in re.findall(r"^    eightbit (.*)$", README, re.MULTILINE)]
-EXAMPLE = [line for line in SHOWN if "digits" in " ".join(line)]  # what is to be typed in a checkout as it stands
 C_BLOCKS = re.findall(r"```c\n(.*?)```", README, re.DOTALL)
 NET, INIT = "static digits_context net;", "digits_init(&net);"
 BUFFERS = "static e8_s8 camera[2][DIGITS_INPUT_SIZE], scores[DIGITS_OUTPUT_SIZE]; enum { ready = 1 };"
@@ -53,6 +52,12 @@ def test_the_table_of_operators_is_that_of_the_registry(update: bool) -> None:
     assert parts[1] == table or update
 
 
+def typed(page: Path) -> list[list[str]]:
+    """The command lines of a page that can be typed in a checkout as they stand."""
+    lines = re.findall(r"^    eightbit (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [line.split() for line in lines if "examples/" in line or "build/" in line]
+
+
 def test_every_command_it_shows_is_one_of_the_command_line(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "eightbit", "--help"], capture_output=True, text=True, check=True)
     for name in set(re.findall(r"^    eightbit (\w+)", README, re.MULTILINE)):
@@ -62,11 +67,23 @@ def test_every_command_it_shows_is_one_of_the_command_line(tmp_path: Path) -> No
         assert re.search(rf"^{name}:", makefile, re.MULTILINE), name
 
 
-def test_the_commands_of_the_example_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("page", "commands"),
+    [
+        ("README.md", "check compile verify evaluate bench"),
+        ("docs/one-tensor.md", "compile"),
+        ("examples/digits/README.md", "compile verify evaluate"),
+        ("examples/two_models/README.md", "compile compile"),
+    ],
+)
+def test_the_commands_on_the_examples_run_as_they_stand(
+    page: str, commands: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
-    assert [line[0] for line in EXAMPLE] == ["check", "compile", "verify", "evaluate", "bench"]
-    for line in EXAMPLE:
+    lines = typed(ROOT / page)
+    assert [line[0] for line in lines] == commands.split()
+    for line in lines:
         result = run(*line)
         assert result.exit_code == 0, result.output
 

@@ -97,7 +97,8 @@ need_sanitizers() {
 install_missing() {
     [ ${#missing[@]} -gt 0 ] || return 0
     local what="missing Debian packages: ${missing[*]}" sudo=()
-    local hint="run this, then make $goal again: sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}"
+    local by_hand="sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}"
+    local hint="run this, then make $goal again: $by_hand"
     has apt-get || fail "$what" "make $goal needs them; there is no apt-get here" "install the same tools by hand"
     [ "${EIGHTBIT_APT:-}" != no ] || fail "$what" "make $goal needs them; EIGHTBIT_APT=no" "$hint"
     if [ "$(id -u)" != 0 ]; then

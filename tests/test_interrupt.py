@@ -20,6 +20,7 @@ from command_line import answer, run
 from eightbit import __main__ as program
 from models import dense, samples
 
+
 def state(folder: Path) -> dict[str, bytes | None]:
     """Every file and folder below one."""
     return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}

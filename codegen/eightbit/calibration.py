@@ -51,8 +51,8 @@ class Calibration:
     the nearest (rounding.py). Reports, which no bit depends on: `gain_db` and `rounding_db`, by how much each of these
     lowers the noise of rounding where it acts; `fidelity` and `histograms`, what came of it, by value on the first
     samples, and `result`, the figures of `metrics.evaluate` on these. `means` (float outputs per channel, without
-    gains) and `expected` (float results of the first samples) serve the corrections and are not saved. `count`: how many
-    samples there were, 0 where a file does not say it.
+    gains) and `expected` (float results of the first samples) serve the corrections and are not saved. `count`: how
+    many samples there were, 0 where a file does not say it.
     """
 
     ranges: Mapping[str, tuple[float, float]]

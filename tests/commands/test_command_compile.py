@@ -157,7 +157,8 @@ def test_test_samples_are_reported_and_change_nothing_else(folder: Path, tmp_pat
     arguments = ["compile", folder / "dense.onnx", "--calibration", folder / "samples.npz", "--test"]
     document = answer(*arguments, tmp_path / "test.npz", "-o", tmp_path / "out")
     known = ["evaluate", folder / "dense.onnx", "--build", tmp_path / "out", "--samples", tmp_path / "test.npz"]
-    assert document["on_test_samples"] == pytest.approx(answer(*known), rel=1e-5)
+    evaluated = {key: figure for key, figure in answer(*known).items() if key != "notes"}
+    assert document["on_test_samples"] == pytest.approx(evaluated, rel=1e-5)
     assert document["on_calibration_samples"]["samples"] == 8
     for path in (folder / "out").iterdir():
         same = (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()

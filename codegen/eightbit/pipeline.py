@@ -91,11 +91,11 @@ def compile_model(
     tests = None if test is None else samples.of_graph(simple, test)  # read first: what is wrong with them is said soon
     program, found, said = front_end(simple, calibration, dump, recipe, input_range)
     build = back_end(program, found, (*loaded.notes, *said), options, dump, limits)
-    return build if tests is None else replace(build, tested=_tested(simple, program, tests))
+    return build if tests is None else replace(build, tested=_tested(simple, program, tests, samples.origin(test)))
 
 
-def _tested(simple: graph.Graph, program: Program, tests: samples.Samples) -> dict[str, Any]:
-    input_ranges.check_saturation(program, tests)
+def _tested(simple: graph.Graph, program: Program, tests: samples.Samples, where: str) -> dict[str, Any]:
+    input_ranges.check_saturation(program, tests, where)
     return metrics.short(metrics.judge(simple, program, tests))
 
 

@@ -69,7 +69,6 @@ def names() -> list[str]:
     return sorted(path.stem for path in resources.targets().glob("*.toml"))
 
 
-@cache  # `check` asks for each several times, and reading one takes longer than a small model does
 def load(name: str) -> Target:
     """The target called `name`."""
     if name not in names():
@@ -79,7 +78,12 @@ def load(name: str) -> Target:
             why=f"the targets are {', '.join(names())}",
             hint=f"{_meant(name)}`eightbit targets` says what each is for; a new one is one file in targets/",
         )
-    return read(resources.targets() / f"{name}.toml")
+    return _once(resources.targets() / f"{name}.toml")
+
+
+@cache  # `check` asks for each several times, and reading one takes longer than a small model does
+def _once(path: Path) -> Target:
+    return read(path)
 
 
 def _meant(name: str) -> str:
@@ -91,7 +95,7 @@ def _meant(name: str) -> str:
 
 
 def _summary(name: str) -> str:
-    return read(resources.targets() / f"{name}.toml").summary
+    return _once(resources.targets() / f"{name}.toml").summary
 
 
 def read(path: Path) -> Target:

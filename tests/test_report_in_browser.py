@@ -14,6 +14,7 @@ import pytest
 
 import browser
 import eightbit
+import emulators
 import real
 from browser import Browser
 from models import classifier, samples
@@ -138,14 +139,15 @@ def test_a_damaged_page_is_found_out(chromium: Browser, fault: str) -> None:
     assert any(fault in found for found in faults(chromium, damaged, 1200))
 
 
-def test_no_browser_is_a_failure_unless_it_is_left_out_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_browser_is_a_failure_where_nothing_may_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(browser.VARIABLE, raising=False)
+    monkeypatch.setenv(emulators.VARIABLE, "all")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(AssertionError, match="install the Debian package chromium"):
         browser.program()
+    monkeypatch.delenv(emulators.VARIABLE)
+    with pytest.raises(pytest.skip.Exception, match="was not looked at"):
+        browser.program()
     monkeypatch.setenv(browser.VARIABLE, "/nowhere/chrome")
     with pytest.raises(AssertionError, match="no /nowhere/chrome"):
-        browser.program()
-    monkeypatch.setenv(browser.VARIABLE, "no")
-    with pytest.raises(pytest.skip.Exception, match="was not looked at"):
         browser.program()

@@ -59,18 +59,16 @@ need_test_compilers() {
     has simavr || missing+=(simavr) # the program, of a package of its own
 }
 
-# For the test that looks at report.html.
+# For the test that looks at report.html. Ubuntu has no Chromium for apt: there that test is left out, and listed.
 need_browser() {
-    local named=${EIGHTBIT_CHROMIUM:-}
-    local hint="name one: EIGHTBIT_CHROMIUM=/path/to/it make $goal, or leave that test out: EIGHTBIT_CHROMIUM=no make $goal"
-    [ "$named" != no ] || return 0
-    if [ -n "$named" ]; then
-        has "$named" || fail "no browser '$named'" "EIGHTBIT_CHROMIUM names it" "$hint"
+    if [ -n "${EIGHTBIT_CHROMIUM:-}" ]; then
+        has "$EIGHTBIT_CHROMIUM" || fail "no browser '$EIGHTBIT_CHROMIUM'" "EIGHTBIT_CHROMIUM names it" "name another, or none"
     elif ! has chromium && ! has google-chrome; then
-        ! grep -qx ID=ubuntu /etc/os-release ||
-            fail "no chromium or google-chrome" "make $goal looks at report.html in one; Ubuntu has no package of it for apt" \
-                "install one of them (Google's google-chrome-stable is a .deb), or $hint"
-        missing+=(chromium)
+        if grep -qx ID=ubuntu /etc/os-release; then
+            say "Ubuntu has no Chromium for apt: report.html will not be looked at in a browser (EIGHTBIT_CHROMIUM names one)"
+        else
+            missing+=(chromium)
+        fi
     fi
 }
 

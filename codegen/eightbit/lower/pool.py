@@ -61,14 +61,18 @@ def lower_average(b: Builder, node: Node) -> None:
 
 def lower_global(b: Builder, node: Node) -> None:
     x = b.image(node.inputs[0])
+    b.bind(node.outputs[0], averaged_whole(b, node, x), b.image_index((1, 1, x.shape[2])))
+
+
+def averaged_whole(b: Builder, node: Node, x: Tensor) -> str:
+    """The average of every channel of an image x; returns the output tensor."""
     height, width, channels = x.shape
-    shape = (1, 1, channels)
-    y, requant = averaged(b, node, x, shape, [height * width])
+    y, requant = averaged(b, node, x, (1, 1, channels), [height * width])
     params = gap.Params(
         in_h=height, in_w=width, ch=channels, zp_in=x.zero_point, acc_lshift=requant.lshift,
         out_rshift=requant.rshift, act_min=S8_MIN, act_max=S8_MAX, out_c=requant.out_c, mult=requant.mults[0],
     )  # fmt: skip
-    b.bind(node.outputs[0], b.emit("gap", params, (x.name,), y, node=node), b.image_index(shape))
+    return b.emit("gap", params, (x.name,), y, node=node)
 
 
 class Requant:

@@ -87,7 +87,7 @@ def test_dense_layers_take_factors_and_keep_their_bias(op: str) -> None:
     assert op == "MatMul" or np.array_equal(graph.consts[layer.inputs[2]], weights(4))
 
 
-KEPT = {
+READ_BY_OTHERS = {
     "something else reads it": ([node("Mul", "x c", "s"), node("Relu", "s", "y")], 2.0),
     "a layer and something else read it": (
         [node("Mul", "x c", "s"), node("Conv", "s w", "y"), node("Relu", "s", "z")],
@@ -95,21 +95,33 @@ KEPT = {
     ),
     "it is a result": ([node("Mul", "x c", "z"), node("Conv", "z w", "y")], 2.0),
     "it differs by channel": ([node("Mul", "x c", "s"), node("Conv", "s w", "y")], np.ones((1, 3, 1, 1))),
-    "it is no number": ([node("Mul", "x c", "s"), node("Conv", "s w", "y")], np.nan),
     "it is zero": ([node("Mul", "x c", "s"), node("Conv", "s w", "y")], 0.0),
-    "it divides by zero": ([node("Div", "x c", "s"), node("Conv", "s w", "y")], 0.0),
-    "it divides a constant": ([node("Div", "c x", "s"), node("Conv", "s w", "y")], 2.0),
-    "both are activations": ([node("Mul", "x x", "s"), node("Conv", "s w", "y")], 2.0),
+}
+REFUSED = {
+    "it is no number": (node("Mul", "x c", "s"), np.nan, "operator Mul is not supported"),
+    "it divides by zero": (node("Div", "x c", "s"), 0.0, "operator Div is not supported"),
+    "it divides a constant": (node("Div", "c x", "s"), 2.0, "operator Div is not supported"),
+    "both are activations": (node("Mul", "x x", "s"), 2.0, "operator Mul is not supported"),
 }
 
 
-@pytest.mark.parametrize("why", KEPT)
-def test_other_factors_stay_and_are_refused_by_name(why: str) -> None:
-    nodes, number = KEPT[why]
+def scaled(nodes: list[onnx.NodeProto], number: NDArray[np.generic] | float) -> onnx.ModelProto:
     outputs: dict[str, None] = {"y": None}
     if any("z" in n.output for n in nodes):
         outputs["z"] = None
-    proto = model(nodes, {"x": [1, 3, 4, 4]}, outputs, {"w": V, "c": np.float32(number)})
+    return model(nodes, {"x": [1, 3, 4, 4]}, outputs, {"w": V, "c": np.float32(number)})
+
+
+@pytest.mark.parametrize("why", READ_BY_OTHERS)
+def test_other_factors_are_a_call_of_their_own(why: str) -> None:
+    graph = simple(scaled(*READ_BY_OTHERS[why]))
+    assert graph.nodes[0].op_type == "BatchNormalization"
+    assert all(np.array_equal(graph.consts[n.inputs[1]], V) for n in graph.nodes if n.op_type == "Conv")
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_is_no_factor_is_refused_by_name(why: str) -> None:
+    operator, number, reason = REFUSED[why]
     with pytest.raises(eightbit.InputError, match="cannot be compiled") as refused:
-        eightbit.compile(proto, np.ones((4, 3, 4, 4)))
-    assert refused.value.why == f"operator {nodes[0].op_type} is not supported"
+        eightbit.compile(scaled([operator, node("Conv", "s w", "y")], number), np.ones((4, 3, 4, 4)))
+    assert refused.value.why.startswith(reason)

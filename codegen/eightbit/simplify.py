@@ -16,6 +16,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 from onnxscript.optimizer import fold_constants
 
+from eightbit.affine import make_normalizations
 from eightbit.errors import InputError, reason
 from eightbit.factors import fold_factors
 from eightbit.fold import fold_batch_normalization, fold_biases, remove_identities
@@ -42,6 +43,7 @@ def simplify(loaded: Loaded) -> Graph:
         restore_hard_swish(model)
         fold_factors(model)
         fold_biases(model)
+        make_normalizations(model)
         fold_batch_normalization(model)
         common.RemoveUnusedNodesPass()(model)
         common.TopologicalSortPass()(model)

@@ -30,7 +30,7 @@ def lower_add(b: Builder, node: Node) -> None:
 def refusal(graph: Graph, node: Node) -> str:
     constant = [value for value in node.inputs if value in graph.consts]
     if constant:
-        return f"its constant operand {constant[0]!r} is no bias of a layer before; sums of activations are supported"
+        return f"its constant operand {constant[0]!r} is not finite, or makes its result larger than its other operand"
     shapes = [graph.shapes[value] for value in node.inputs]
     if shapes[0] != shapes[1]:
         return f"its operands {list(shapes[0])} and {list(shapes[1])} have different shapes"

@@ -25,8 +25,10 @@ from eightbit.graph import Graph, Node
 from eightbit.integers import make_float
 from eightbit.load import Loaded
 from eightbit.padding import make_explicit
+from eightbit.pads import fold_pads
 
 FOLD_LIMIT = 1 << 27  # elements of all that is folded together: no flash holds more, and a node can ask for terabytes
+FILL_LIMIT = 1 << 10  # elements of a ConstantOfShape
 GROWING = set("ConstantOfShape EyeLike Expand OneHot Pad Range Resize Tile Upsample".split())
 ENDLESS = {"TfIdfVectorizer"}  # its reference loops as often as an attribute says
 
@@ -41,6 +43,7 @@ def simplify(loaded: Loaded) -> Graph:
         remove_identities(model)
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         restore_hard_swish(model)
+        fold_pads(model)
         fold_factors(model)
         fold_biases(model)
         make_normalizations(model)
@@ -75,6 +78,8 @@ def fold_all(model: ir.Model) -> ir.Model:
 def _budget(elements: int) -> Callable[[ir.Node], bool | None]:
     """Says False of nodes whose results would exceed the elements that are left, else None: as the library likes.
 
+    It would keep a ConstantOfShape, also where it is as short as those that sizes are made of.
+
     Where the size of a result is not known, but may be any, it will be when the inputs are folded and inferred from.
     """
     left = elements
@@ -87,7 +92,7 @@ def _budget(elements: int) -> Callable[[ir.Node], bool | None]:
         if sum(known) > left or unknown or node.op_type in ENDLESS:
             return False
         left -= sum(known)
-        return None
+        return True if node.op_type == "ConstantOfShape" and sum(known) <= FILL_LIMIT else None
 
     return affordable
 

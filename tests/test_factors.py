@@ -98,10 +98,10 @@ READ_BY_OTHERS = {
     "it is zero": ([node("Mul", "x c", "s"), node("Conv", "s w", "y")], 0.0),
 }
 REFUSED = {
-    "it is no number": (node("Mul", "x c", "s"), np.nan, "operator Mul is not supported"),
+    "it is no number": (node("Mul", "x c", "s"), np.nan, "its constant operand 'c' is not finite"),
     "it divides by zero": (node("Div", "x c", "s"), 0.0, "operator Div is not supported"),
     "it divides a constant": (node("Div", "c x", "s"), 2.0, "operator Div is not supported"),
-    "both are activations": (node("Mul", "x x", "s"), 2.0, "operator Mul is not supported"),
+    "both are activations": (node("Mul", "x x", "s"), 2.0, "both operands are activations"),
 }
 
 

@@ -70,6 +70,9 @@ class QdqGraph:
     def integers(self, role: str, values: Sequence[int]) -> str:
         return self.constant(role, np.array(values, np.int64))
 
+    def number(self, role: str, value: float) -> str:
+        return self.constant(role, np.array(value, np.float32))
+
     def rename(self, value: str, name: str) -> None:
         """Give the newest value another name."""
         assert self.nodes[-1].output[0] == value

@@ -6,14 +6,14 @@ Built in decimal or rational arithmetic from the exact function, so that no C li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eightbit import functions
 from eightbit.cfields import S16
 from eightbit.fixed import S8_MAX, S8_MIN, Int8, round_half_up
 from eightbit.ops.opdef import Interval, OpDef
@@ -29,46 +29,22 @@ class Params:
     function: str
 
 
-def sigmoid(x: Decimal) -> Decimal:
-    decay = (-abs(x)).exp()  # of a negative number: never too large
-    return (1 if x >= 0 else decay) / (1 + decay)
-
-
-def tanh(x: Decimal) -> Decimal:
-    decay = (-2 * abs(x)).exp()
-    return ((1 - decay) / (1 + decay)).copy_sign(x)
-
-
-def hard_swish(x: Fraction) -> Fraction:
-    return x * min(max(x + 3, Fraction(0)), Fraction(6)) / 6
-
-
-DECIMAL: dict[str, Callable[[Decimal], Decimal]] = {"Sigmoid": sigmoid, "Tanh": tanh}
-RATIONAL: dict[str, Callable[[Fraction], Fraction]] = {"HardSwish": hard_swish}  # exact, ties included
-REALS: dict[str, Callable[[Float], Float]] = {
-    "HardSwish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
-    "Sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "Tanh": np.tanh,
-}
-
-
 def table(function: str, x: Tensor, y: Tensor) -> NDArray[np.int8]:
     """y for x = -128 .. 127: sat(floor(f(scale * (x - zp)) / scale_y + zp_y + 1/2))."""
-    centred = range(S8_MIN - x.zero_point, S8_MAX + 1 - x.zero_point)
-    if function in RATIONAL:
-        steps = [round_half_up(RATIONAL[function](x.ratio * q) / y.ratio) for q in centred]
-    else:
-        steps = _decimal_steps(DECIMAL[function], x.scale, y.scale, centred)
+    applied = functions.known(function)
+    with localcontext() as context:
+        context.prec = 40
+        steps = [_step(applied, x, y, q - x.zero_point) for q in range(S8_MIN, S8_MAX + 1)]
     return np.array([min(S8_MAX, max(S8_MIN, value + y.zero_point)) for value in steps], np.int8)
 
 
-def _decimal_steps(
-    function: Callable[[Decimal], Decimal], scale_x: float, scale_y: float, centred: Sequence[int]
-) -> list[int]:
-    with localcontext() as context:
-        context.prec = 40
-        x, y, half = Decimal(scale_x), Decimal(scale_y), Decimal("0.5")
-        return [int((function(x * q) / y + half).to_integral_value("ROUND_FLOOR")) for q in centred]
+def _step(applied: functions.Applied, x: Tensor, y: Tensor, centred: int) -> int:
+    """f(scale * centred) in steps of y: exact, ties included, where that is rational."""
+    exact = applied.fraction(x.ratio * centred)
+    if exact is not None:
+        return round_half_up(exact / y.ratio)
+    real = applied.decimal(Decimal(x.scale) * centred)
+    return int((real / Decimal(y.scale) + Decimal("0.5")).to_integral_value("ROUND_FLOOR"))
 
 
 class Lut(OpDef):
@@ -99,15 +75,15 @@ class Lut(OpDef):
             found.append(f"params are for rows of {call.params.w}x{call.params.ch}")
         if call.consts["table"].shape != (256,):
             found.append("the table must have 256 entries")
-        if call.params.function not in REALS:
+        if functions.read(call.params.function) is None:
             found.append(f"unknown function {call.params.function!r}")
         return found
 
     def real(self, call: Call, inputs: Sequence[Float]) -> Float:
-        return REALS[call.params.function](inputs[0])
+        return functions.known(call.params.function).floats(inputs[0])
 
     def qdq(self, graph: QdqGraph, call: Call) -> None:
-        y = graph.node(call.params.function, graph.real(call.inputs[0]))
+        y = functions.known(call.params.function).onnx(graph, graph.real(call.inputs[0]))
         graph.define(call.output, graph.rounded(call, y))
 
 

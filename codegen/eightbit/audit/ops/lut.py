@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -27,21 +28,106 @@ def hard_swish(x: Fraction) -> Fraction:
     return Fraction(0) if x <= -3 else x if x >= 3 else (x * x + 3 * x) / 6
 
 
-DECIMAL: dict[str, Callable[[Decimal], Decimal]] = {"Sigmoid": sigmoid, "Tanh": tanh}
-RATIONAL: dict[str, Callable[[Fraction], Fraction]] = {"HardSwish": hard_swish}
+def leaky_relu(x: Fraction, alpha: Fraction) -> Fraction:
+    return x * (alpha if x < 0 else 1)
+
+
+def hard_sigmoid(x: Fraction, alpha: Fraction, beta: Fraction) -> Fraction:
+    line = alpha * x + beta
+    return Fraction(0) if line < 0 else Fraction(1) if line > 1 else line
+
+
+def elu(x: Decimal, alpha: Decimal) -> Decimal:
+    return max(x, Decimal(0)) + alpha * (min(x, Decimal(0)).exp() - 1)
+
+
+def softplus(x: Decimal) -> Decimal:
+    return (1 + x.exp()).ln() if x < 100 else x + (-x).exp()
+
+
+def gelu(x: Decimal) -> Decimal:
+    """x times the normal distribution function: the continued fraction of its tail, or the series of its middle."""
+    z = abs(x)
+    density = (-z * z / 2).exp() / (8 * quarter_of_pi()).sqrt()
+    if z > 8:
+        fraction = z
+        for k in range(400, 0, -1):
+            fraction = z + k / fraction
+        return x - x * density / fraction if x > 0 else x * density / fraction
+    term, total, n = z, z, 0
+    while term > Decimal(10) ** -DIGITS:
+        n += 1
+        term *= z * z / (2 * n + 1)
+        total += term
+    return x * (Decimal("0.5") + (density * total).copy_sign(x))
+
+
+def quarter_of_pi() -> Decimal:
+    """By Machin's formula."""
+    return 4 * arctan_of_inverse(5) - arctan_of_inverse(239)
+
+
+def arctan_of_inverse(n: int) -> Decimal:
+    power, total, k = Decimal(1) / n, Decimal(0), 0
+    while abs(power) > Decimal(10) ** -DIGITS:
+        total += power / (2 * k + 1)
+        power, k = -power / (n * n), k + 1
+    return total
+
+
+DECIMAL: dict[str, Callable[..., Decimal]] = {
+    "Sigmoid": sigmoid,
+    "Tanh": tanh,
+    "Elu": elu,
+    "Selu": lambda x, alpha, gamma: gamma * elu(x, alpha),
+    "Celu": lambda x, alpha: x if x > 0 else alpha * ((x / alpha).exp() - 1),
+    "Softplus": softplus,
+    "Silu": lambda x: x * sigmoid(x),
+    "Gelu": gelu,
+}
+# Where a function is rational, ties are exact; None elsewhere.
+RATIONAL: dict[str, Callable[..., Fraction | None]] = {
+    "Elu": lambda x, alpha: x if x > 0 else None,
+    "Selu": lambda x, alpha, gamma: x * gamma if x > 0 else None,
+    "Celu": lambda x, alpha: x if x > 0 else None,
+    "HardSwish": hard_swish,
+    "LeakyRelu": leaky_relu,
+    "HardSigmoid": hard_sigmoid,
+    "Softsign": lambda x: x / (1 + x) if x > 0 else x / (1 - x),
+}
+PARAMETERS = {"LeakyRelu": 1, "Elu": 1, "Selu": 2, "Celu": 1, "HardSigmoid": 2}
+
+
+def parts(function: str) -> tuple[str, list[float]] | None:
+    """Name and parameters of a text such as LeakyRelu(0.1); None where there is no such function."""
+    name, opened, rest = function.partition("(")
+    try:
+        values = [float(word) for word in rest[:-1].split(",")] if opened and rest.endswith(")") else []
+    except ValueError:
+        return None
+    fits = len(values) == PARAMETERS.get(name, 0) and bool(opened) == bool(values) and all(map(math.isfinite, values))
+    return (name, values) if fits and (name in DECIMAL or name in RATIONAL) else None
 
 
 def entries(function: str, x: Tensor, y: Tensor) -> list[int]:
     """f(x) in steps of y for x = -128 .. 127, rounded half up."""
-    if function in RATIONAL:
-        exact = (RATIONAL[function](x.scale * (q - x.zero_point)) for q in range(S8_MIN, S8_MAX + 1))
-        return [saturated(half_up(value / y.scale) + y.zero_point) for value in exact]
+    found = parts(function)
+    if found is None:
+        raise ValueError(function)  # who asks has looked
+    name, values = found
+    reals = [x.scale * (q - x.zero_point) for q in range(S8_MIN, S8_MAX + 1)]
     with localcontext() as context:
         context.prec = DIGITS
-        real = DECIMAL[function]
-        values = (real(decimal(x.scale * (q - x.zero_point))) / decimal(y.scale) for q in range(S8_MIN, S8_MAX + 1))
-        half = Decimal("0.5")
-        return [saturated(int((v + half).to_integral_value("ROUND_FLOOR")) + y.zero_point) for v in values]
+        return [saturated(step(name, values, real, y.scale) + y.zero_point) for real in reals]
+
+
+def step(name: str, values: list[float], x: Fraction, scale: Fraction) -> int:
+    """A function of x in steps of `scale`, rounded half up, in the current decimal context."""
+    exact = RATIONAL[name](x, *map(Fraction, values)) if name in RATIONAL else None
+    if exact is not None:
+        return half_up(exact / scale)
+    real = DECIMAL[name](decimal(x), *map(Decimal, values)) / decimal(scale)
+    return int((real + Decimal("0.5")).to_integral_value("ROUND_FLOOR"))
 
 
 def intervals(call: Call, program: Program, ins: list[Interval]) -> Derived:
@@ -53,7 +139,7 @@ def intervals(call: Call, program: Program, ins: list[Interval]) -> Derived:
 
 def numbers(call: Call, ins: list[Tensor], out: Tensor, ledger: Ledger) -> None:
     function = str(call.params["function"])
-    known = function in DECIMAL or function in RATIONAL
+    known = parts(function) is not None
     if ledger.expect(MULTIPLIERS, call.name, known, f"function {function!r} is not known"):
         expected = np.array(entries(function, ins[0], out))
         ledger.arrays(TABLES, call.name, "table", call.consts["table"].astype(np.int64), expected)

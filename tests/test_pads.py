@@ -79,10 +79,32 @@ def test_a_max_pool_takes_zeros_only_where_nothing_is_less() -> None:
     assert rewritten(padded([0, 0, 1, 1, 0, 0, 1, 1], pool)) == ["Relu", "MaxPool"]
     proto = padded([0, 0, 1, 1, 0, 0, 1, 1], pool)
     proto.graph.node[0].op_type = "Tanh"
-    assert rewritten(proto) == ["Tanh", "Pad", "MaxPool"]
-    assert rewritten(padded([0, 0, 3, 3, 0, 0, 3, 3], pool)) == ["Relu", "Pad", "MaxPool"]
+    assert rewritten(proto) == ["Tanh", "Conv", "MaxPool"]
+    assert rewritten(padded([0, 0, 3, 3, 0, 0, 3, 3], pool)) == ["Relu", "Conv", "MaxPool"]
 
 
 @pytest.mark.parametrize(("pads", "value"), [([0, 0, 1, 1, 0, 0, 1, 1], 1.0), ([0, 0, -1, 0, 0, 0, 0, 0], 0.0)])
 def test_other_pads_stay(pads: list[int], value: float) -> None:
     assert rewritten(padded(pads, node("Conv", "p w", "y"), value=value)) == ["Relu", "Pad", "Conv"]
+
+
+def test_a_shortcut_that_takes_every_second_pixel_and_adds_channels_compiles() -> None:
+    nodes = [
+        node("Conv", "x w", "a", pads=[1, 1, 1, 1], strides=[2, 2]),
+        node("Slice", "x from to axes steps", "s"),
+        node("Pad", "s pads", "p"),
+        node("Add", "a p", "y"),
+    ]
+    consts = {"from": [0, 0], "to": [2**62, 2**62], "axes": [2, 3], "steps": [2, 2], "pads": [0, 2, 0, 0, 0, 1, 0, 0]}
+    arrays = {key: np.array(value, np.int64) for key, value in consts.items()} | {"w": weights(6, 3, 3, 3)}
+    proto = model(nodes, {"x": [1, 3, 9, 8]}, {"y": None}, arrays)
+    assert rewritten(proto) == ["Conv", "MaxPool", "Conv", "Add"]
+    assert "add" in calls(proto)
+
+
+def test_a_pad_that_is_a_result_is_a_convolution_of_single_cells() -> None:
+    proto = model(
+        [node("Pad", "x pads", "y")], {"x": [1, 3, 8, 7]}, {"y": None}, {"pads": np.array([0, 0, 1, 0, 0, 0, 2, 3])}
+    )
+    assert rewritten(proto) == ["Conv"]
+    assert "depthwise" in calls(proto, 35)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rewrite of the float graph: a Pad of zeros moves into the windows of the convolutions and pools that read it.
 
-Example: Pad -> Unsqueeze -> Conv, as causal convolutions are exported, becomes Unsqueeze -> Conv with pads.
+Example: Pad -> Unsqueeze -> Conv, as causal convolutions are exported, becomes Unsqueeze -> Conv with pads. Where
+something else reads it, say the sum behind a shortcut that adds channels, it becomes a convolution itself.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from eightbit.fold import array_of
-from eightbit.insert import ONNX, static_shape
+from eightbit.fold import add_initializer, array_of
+from eightbit.insert import ONNX, node_before, renamed, static_shape
 
 Ends = tuple[tuple[int, int], ...]  # cells before and after, by axis
 NOT_NEGATIVE = ("Relu", "Sigmoid", "Softmax")
@@ -46,6 +47,22 @@ def fold_pads(model: ir.Model) -> None:
             _pad(reader)
         assert node.inputs[0] is not None
         node.outputs[0].replace_all_uses_with(node.inputs[0])
+        model.graph.remove(node, safe=True)
+
+
+def pad_by_convolution(model: ir.Model) -> None:
+    """Make each Pad of zeros that is left a convolution of single cells: with pads, and rows of zeros for channels."""
+    for node in list(model.graph):
+        ends, shape, x = _ends(node), static_shape(node.inputs[0]) if node.inputs else None, node.outputs[0]
+        if ends is None or shape is None or len(shape) not in (3, 4) or any(ends[0]):
+            continue
+        spatial, (before, after) = len(shape) - 2, ends[1]
+        added = np.pad(np.eye(shape[1]), ((before, after), (0, 0)))
+        weights = added if before + after else np.ones((shape[1], 1))
+        kernel = add_initializer(model, f"{x.name or 'pad'}/weights", weights.reshape(*weights.shape, *[1] * spatial))
+        pads = [end[0] for end in ends[2:]] + [end[1] for end in ends[2:]]
+        attributes = [ir.AttrInt64s("pads", pads), ir.AttrInt64("group", 1 if before + after else shape[1])]
+        renamed(x, node_before(node, "Conv", [node.inputs[0], kernel], static_shape(x), attributes))
         model.graph.remove(node, safe=True)
 
 

@@ -17,6 +17,7 @@ from onnx_ir.passes import common
 from onnxscript.optimizer import fold_constants
 
 from eightbit.affine import make_normalizations
+from eightbit.crops import fold_crops
 from eightbit.errors import InputError, reason
 from eightbit.factors import fold_factors
 from eightbit.fold import fold_batch_normalization, fold_biases, remove_identities
@@ -25,7 +26,7 @@ from eightbit.graph import Graph, Node
 from eightbit.integers import make_float
 from eightbit.load import Loaded
 from eightbit.padding import make_explicit
-from eightbit.pads import fold_pads
+from eightbit.pads import fold_pads, pad_by_convolution
 
 FOLD_LIMIT = 1 << 27  # elements of all that is folded together: no flash holds more, and a node can ask for terabytes
 FILL_LIMIT = 1 << 10  # elements of a ConstantOfShape
@@ -44,6 +45,8 @@ def simplify(loaded: Loaded) -> Graph:
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         restore_hard_swish(model)
         fold_pads(model)
+        pad_by_convolution(model)
+        fold_crops(model)
         fold_factors(model)
         fold_biases(model)
         make_normalizations(model)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common
@@ -23,6 +24,7 @@ from eightbit.factors import fold_factors
 from eightbit.fold import fold_batch_normalization, fold_biases, remove_identities
 from eightbit.gates import restore_hard_swish
 from eightbit.graph import Graph, Node
+from eightbit.insert import ONNX
 from eightbit.integers import make_float
 from eightbit.load import Loaded
 from eightbit.padding import make_explicit
@@ -30,6 +32,7 @@ from eightbit.pads import fold_pads, pad_by_convolution
 
 FOLD_LIMIT = 1 << 27  # elements of all that is folded together: no flash holds more, and a node can ask for terabytes
 FILL_LIMIT = 1 << 10  # elements of a ConstantOfShape
+FIRST_WITH_PLAIN_INITIALIZERS = 4  # IR version; before, each is an input too, and new ones had no shape
 GROWING = set("ConstantOfShape EyeLike Expand OneHot Pad Range Resize Tile Upsample".split())
 ENDLESS = {"TfIdfVectorizer"}  # its reference loops as often as an attribute says
 
@@ -38,6 +41,7 @@ def simplify(loaded: Loaded) -> Graph:
     """Fold, rewrite and freeze. Works on a copy; every value of the result has a static shape."""
     try:
         model = loaded.model.clone()
+        model.ir_version = max(model.ir_version, FIRST_WITH_PLAIN_INITIALIZERS)
         common.InlinePass()(model)
         model = fold_all(model)
         integers = make_float(model)
@@ -74,8 +78,19 @@ def fold_all(model: ir.Model) -> ir.Model:
         proto = onnx.shape_inference.infer_shapes(ir.to_proto(model), strict_mode=True, data_prop=True)
         model = ir.from_proto(proto)
         limits = {"input_size_limit": FOLD_LIMIT, "output_size_limit": FOLD_LIMIT}
-        if not fold_constants(model, **limits, should_fold=affordable).modified:
+        found = fold_constants(model, **limits, should_fold=affordable)
+        _spell_constants(model)
+        if not found.modified:
             return model
+
+
+def _spell_constants(model: ir.Model) -> None:
+    """Give every Constant a tensor: the lists that folding makes of sizes are no attributes of it before opset 12."""
+    for node in (node for node in model.graph if node.op_type == "Constant" and node.domain in ONNX):
+        for key in ("value_int", "value_ints"):
+            if key in node.attributes:
+                numbers = ir.tensor(np.array(node.attributes.pop(key).value, np.int64))
+                node.attributes["value"] = ir.AttrTensor("value", numbers)
 
 
 def _budget(elements: int) -> Callable[[ir.Node], bool | None]:

@@ -53,8 +53,7 @@ def test_sizes_and_operators_are_told_at_once_and_arithmetic_on_sizes_is_no_obst
     assert found[2]["node"] == "gelu"
     assert all(set(item) == {"where", "node", "operator", "reason", "hint"} and item["hint"] for item in found)
     assert "--shape x=1,1,?,?" in found[0]["hint"]
-    assert found[4]["hint"].startswith("cut it off")
-    assert found[3]["hint"].startswith("build the model without it")
+    assert all(item["hint"].startswith("cut it off") for item in found[2:])  # nothing that compiles comes after them
     assert "macs_most" not in document
 
 

@@ -19,7 +19,7 @@ def static_shape(value: ir.Value | None) -> tuple[int, ...] | None:
     return tuple(int(size) for size in value.shape)  # type: ignore[arg-type]
 
 
-def same_shape(first: ir.Value, second: ir.Value) -> bool:
+def same_shape(first: ir.Value | None, second: ir.Value | None) -> bool:
     """Are both shapes known, and equal?"""
     shape = static_shape(first)
     return shape is not None and shape == static_shape(second)

@@ -29,6 +29,7 @@ from eightbit.integers import make_float
 from eightbit.load import Loaded
 from eightbit.padding import make_explicit
 from eightbit.pads import fold_pads, pad_by_convolution
+from eightbit.spellings import respell
 
 FOLD_LIMIT = 1 << 27  # elements of all that is folded together: no flash holds more, and a node can ask for terabytes
 FILL_LIMIT = 1 << 10  # elements of a ConstantOfShape
@@ -47,6 +48,7 @@ def simplify(loaded: Loaded) -> Graph:
         integers = make_float(model)
         remove_identities(model)
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+        respell(model)
         restore_hard_swish(model)
         fold_pads(model)
         pad_by_convolution(model)

@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 
 from eightbit.graph import INTEGERS, Graph, Node
+from eightbit.integers import MOVES
 from eightbit.lower.rule import Rule
 from eightbit.obstacles import Obstacle
 
@@ -21,6 +22,11 @@ INPUT = "export the model with a float input of the size that the sensor gives"
 OUTPUT = "leave it out of the outputs of the model"
 OPERATORS = "`eightbit ops` lists the operators that compile"
 DIMENSIONS_MAX = 32  # of a value: NumPy has 64, and some are put in on the way
+FIRMWARE = "let the firmware do it with the outputs of what is before"
+TAILS = {  # what stands for operators that many models end with
+    "ArgMax": "the generated <model>_argmax gives it",
+    "LogSoftmax": "the largest of its inputs is the largest of its outputs, and a Softmax instead of it compiles",
+}
 ELEMENTS_MAX = 1 << 26  # of a value: its lowering takes 8 bytes for each
 
 
@@ -69,9 +75,21 @@ def _supported(node: Node) -> bool:
 def _hint(graph: Graph, node: Node) -> str:
     if _supported(node):
         return "change this in the model and export it again"
-    if all(value in graph.outputs or value not in graph.readers for value in node.outputs if value):
-        return f"cut it off, and let the firmware do it with the outputs of what is before; {OPERATORS}"
+    if _is_tail(graph, node):
+        return f"cut it off (onnx.utils.extract_model does); {TAILS.get(node.op_type, FIRMWARE)}; {OPERATORS}"
     return f"build the model without it and export it again; {OPERATORS}"
+
+
+def _is_tail(graph: Graph, node: Node) -> bool:
+    """Does nothing that compiles, moves of elements apart, depend on a node?"""
+    found, seen = [node], {id(node)}
+    for each in found:  # grows as it goes
+        readers = [reader for value in each.outputs if value for reader in graph.readers.get(value, ())]
+        if any(_supported(reader) and reader.op_type not in MOVES for reader in readers):
+            return False
+        found += [reader for reader in readers if id(reader) not in seen]
+        seen |= {id(reader) for reader in readers}
+    return True
 
 
 def _input_refusal(graph: Graph, value: str) -> str:

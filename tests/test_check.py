@@ -224,3 +224,13 @@ def test_real_networks_cost_about_what_they_do_with_samples(network: real.Networ
     assert abs(found.macs - report["macs"]) <= 0.03 * report["macs"]
     assert abs(found.likely.flash - report["weight_bytes"]) <= 0.03 * report["weight_bytes"]
     assert found.likely.ram_bound <= found.most.ram_bound
+
+
+def test_long_names_of_nodes_are_shown_in_full(tmp_path: Path) -> None:
+    name = "/features/features.17/conv/conv.1/conv.1.0/squeeze_excitation/Multiply_1"
+    nodes = [node("Erf", "x", "y", name=name)]
+    onnx.save(model(nodes, {"x": [1, 4]}, {"y": None}), tmp_path / "net.onnx")
+    shown = run("check", tmp_path / "net.onnx").stdout
+    assert "…" not in shown
+    cells = [line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")]
+    assert name in "".join(cells)

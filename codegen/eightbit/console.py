@@ -105,13 +105,21 @@ def alone(option: str, others: Mapping[str, Any]) -> None:
         )
 
 
+def table_of(*headers: str, **options: Any) -> Table:
+    """A table that breaks words too long for their column: names of nodes are told in full."""
+    table = Table(**options)
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    return table
+
+
 def show(document: dict[str, Any], as_json: bool, title: str) -> None:
     """A result as JSON or as a table of two columns."""
     if as_json:
         click.echo(json.dumps(document))
         return
     say(title)
-    table = Table(show_header=False)
+    table = table_of("", "", show_header=False)
     for key, value in document.items():
         table.add_row(key, escape(printable(_cell(value))))
     OUT.print(table)

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import click
 from rich.markup import escape
-from rich.table import Table
 
 from eightbit import input_shapes
 from eightbit.checkup import Checkup, check_model
-from eightbit.console import LOG, OUT, command, say
+from eightbit.console import LOG, OUT, command, say, table_of
 from eightbit.errors import printable
 from eightbit.estimate import Estimate
 
@@ -50,7 +49,7 @@ def _show(found: Checkup) -> None:
     verdict = f"{count} obstacle{'s' if count > 1 else ''}" if count else "no obstacle"
     say(f"{found.name}: {verdict}")
     if found.obstacles:
-        table = Table("where", "why", "what to do")
+        table = table_of("where", "why", "what to do")
         for item in found.obstacles:
             table.add_row(*(escape(printable(text)) for text in (item.where, item.why, item.hint)))
         OUT.print(table)
@@ -65,7 +64,7 @@ def _show(found: Checkup) -> None:
 
 def _show_figures(figures: Estimate) -> None:
     OUT.print("estimates, before a sample is seen; channels that never change are left out of a build:")
-    said, table = figures.json(), Table(show_header=False)
+    said, table = figures.json(), table_of(show_header=False)
     table.add_row("parameters", f"{figures.parameters:,}", "weights and biases")
     most = "" if figures.macs == figures.macs_most else f"at most {figures.macs_most:,}"
     table.add_row("multiply-accumulates", f"{figures.macs:,}", most)
@@ -77,7 +76,7 @@ def _show_figures(figures: Estimate) -> None:
 
 
 def _show_targets(figures: Estimate) -> None:
-    table = Table("target", "takes RAM", "there is", "constants", "flash there is", "fits")
+    table = table_of("target", "takes RAM", "there is", "constants", "flash there is", "fits")
     table.columns[0].no_wrap = True
     free = []
     for fit in figures.targets:

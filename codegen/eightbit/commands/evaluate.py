@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 from rich.markup import escape
-from rich.table import Column, Table
 
 from eightbit import blame, input_ranges, input_shapes, load, metrics, pipeline, samples
 from eightbit import build as builds
-from eightbit.console import LOG, OUT, command, say, show
+from eightbit.console import LOG, OUT, command, say, show, table_of
 from eightbit.errors import InputError, printable
 
 
@@ -92,7 +91,7 @@ def evaluate_command(
 
 def _show_layers(judged: list[blame.Layer]) -> None:
     """A row for each layer, then the worst with their hints."""
-    table = Table("call", "SQNR, dB", "alone, dB", "clipped", Column("ONNX value", overflow="fold"))
+    table = table_of("call", "SQNR, dB", "alone, dB", "clipped", "ONNX value")
     for layer in judged:
         figures = [
             _decibels(layer.fidelity.sqnr_db),

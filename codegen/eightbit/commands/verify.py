@@ -11,11 +11,10 @@ from pathlib import Path
 
 import click
 from rich.markup import escape
-from rich.table import Column, Table
 
 from eightbit import board_log, on_target, toolchain
 from eightbit import build as builds
-from eightbit.console import LOG, OUT, alone, command, show
+from eightbit.console import LOG, OUT, alone, command, show, table_of
 
 
 @click.command("verify")
@@ -85,7 +84,7 @@ def _verify_all(folder: Path, sample_file: Path | None, layers: bool, flags: Seq
     if as_json:
         click.echo(json.dumps({"targets": [asdict(row) for row in rows]}))
     else:
-        table = Table("target", "machine", "result", "differing bytes", Column("why", overflow="fold"))
+        table = table_of("target", "machine", "result", "differing bytes", "why")
         table.columns[0].no_wrap = True
         for row in rows:
             counts = f"{row.differing_bytes:,} of {row.compared_bytes:,}" if row.compared_bytes else ""

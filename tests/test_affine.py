@@ -28,6 +28,11 @@ def test_a_normalisation_spelled_as_mul_and_add_moves_into_the_convolution() -> 
     assert calls(proto)[-2:] == ["conv", "permute"]
 
 
+def test_a_bias_that_was_expanded_to_the_whole_image_moves_into_the_convolution_too() -> None:
+    bias = np.broadcast_to(SHIFT.reshape(4, 1, 1), (1, 4, 8, 7))
+    assert rewritten(layer(node("Add", "a t", "y"), t=bias)) == ["Conv"]
+
+
 def test_a_subtraction_and_a_division_move_into_the_convolution() -> None:
     proto = layer(node("Sub", "a t", "b"), node("Div", "b s", "y"), s=SCALE.reshape(1, 4, 1, 1), t=np.float32(0.3))
     assert rewritten(proto) == ["Conv"]

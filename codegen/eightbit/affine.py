@@ -134,7 +134,8 @@ def _varying_axis(shape: tuple[int, ...], constants: tuple[Float, ...]) -> int |
     varies = set()
     for constant in constants:
         first = len(shape) - constant.ndim
-        varies |= {first + i for i, size in enumerate(constant.shape) if size > 1}
+        axes = range(constant.ndim)
+        varies |= {first + i for i in axes if (constant != constant.take([0], axis=i)).any()}  # NaN is refused
     return None if not varies else varies.pop() if len(varies) == 1 else -1
 
 

@@ -131,3 +131,16 @@ def test_every_output_keeps_its_name() -> None:
     proto = model(nodes, {"x": [1, 4]}, {"z": None, "y": None}, {"c": SCALE, "d": SHIFT})
     assert rewritten(proto) == ["BatchNormalization", "BatchNormalization"]
     assert simple(proto).outputs == ("z", "y")
+
+
+def test_arithmetic_in_the_branch_of_an_if_is_left_to_its_refusal() -> None:
+    """The condition is no constant, so the If stays; its branch reads what lies outside of it."""
+
+    def branch(name: str) -> onnx.GraphProto:
+        output = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 4])
+        return onnx.helper.make_graph([node("Add", "b t", name)], name, [], [output])
+
+    nodes = [node("Mul", "x s", "b"), node("ReduceProd", "x", "m", keepdims=0), node("Greater", "m zero", "c")]
+    nodes.append(onnx.helper.make_node("If", ["c"], ["y"], then_branch=branch("p"), else_branch=branch("q")))
+    proto = model(nodes, {"x": [1, 4]}, {"y": [1, 4]}, {"s": SCALE, "t": SHIFT, "zero": np.float32(0)})
+    assert [n.op_type for n in simple(proto).nodes] == ["BatchNormalization", "ReduceProd", "Greater", "If"]

@@ -95,8 +95,11 @@ def _follower(node: ir.Node) -> Line | None:
 
 
 def _only_reader(value: ir.Value) -> ir.Node | None:
-    uses = tuple(value.uses())
-    return uses[0].node if len(uses) == 1 and not value.is_graph_output() else None
+    """The node of the same graph that alone reads a value; a branch of an If is another graph."""
+    uses, producer = tuple(value.uses()), value.producer()
+    if len(uses) != 1 or value.is_graph_output() or producer is None or uses[0].node.graph is not producer.graph:
+        return None
+    return uses[0].node
 
 
 def _replace(model: ir.Model, line: Line) -> None:

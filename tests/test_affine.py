@@ -9,6 +9,7 @@ import pytest
 
 from models import model, node, weights
 from rewrites import calls, rewritten, simple
+from test_refusals import obstacles
 
 W = weights(4, 3, 3, 3)
 SCALE = np.array([0.5, -1.25, 2.0, 0.75], np.float32)
@@ -144,3 +145,14 @@ def test_arithmetic_in_the_branch_of_an_if_is_left_to_its_refusal() -> None:
     nodes.append(onnx.helper.make_node("If", ["c"], ["y"], then_branch=branch("p"), else_branch=branch("q")))
     proto = model(nodes, {"x": [1, 4]}, {"y": [1, 4]}, {"s": SCALE, "t": SHIFT, "zero": np.float32(0)})
     assert [n.op_type for n in simple(proto).nodes] == ["BatchNormalization", "ReduceProd", "Greater", "If"]
+
+
+@pytest.mark.parametrize("shape", [[1, 3, 1 << 20, 1 << 20], [1 << 20, 1 << 20]])
+def test_an_image_that_no_memory_holds_is_refused_without_being_spread_out(shape: list[int]) -> None:
+    """Three constants: one number, and two that together differ in every element of the matrix."""
+    nodes = [node("Mul", "x c", "a"), node("Sub", "a c", "y")]
+    assert obstacles(model(nodes, {"x": shape}, {"y": None}, {"c": np.float32(2)}))
+    long = {"r": np.arange(1 << 18, dtype=np.float32), "c": np.ones((1 << 18, 1)) * SCALE[0]}
+    nodes = [node("Mul", "x r", "a"), node("Add", "a c", "b"), node("Sub", "b r", "y")]
+    long["c"][0] = 2.0
+    assert obstacles(model(nodes, {"x": [1, 1 << 18, 1 << 18]}, {"y": None}, long))

@@ -9,6 +9,7 @@ import pytest
 
 from models import model, node, weights
 from rewrites import calls, rewritten
+from test_refusals import obstacles
 
 W = weights(4, 3, 3, 3)
 
@@ -108,3 +109,9 @@ def test_a_pad_that_is_a_result_is_a_convolution_of_single_cells() -> None:
     )
     assert rewritten(proto) == ["Conv"]
     assert "depthwise" in calls(proto, 35)
+
+
+def test_a_pad_of_more_channels_than_weights_can_be_is_refused() -> None:
+    pads = np.array([0, 400_000, 0, 0, 0, 0], np.int64)
+    found = obstacles(model([node("Pad", "x pads", "y")], {"x": [1, 3, 5]}, {"y": None}, {"pads": pads}))
+    assert [why for _, why in found] == ["operator Pad is not supported"]

@@ -20,6 +20,7 @@ from eightbit.integers import MOVES
 
 Float = NDArray[np.float64]
 OPERATORS = ("Add", "Sub", "Mul", "Div", "Neg")
+MOST = 1 << 20  # numbers that constants are spread to: more channels than that no call has
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,24 @@ def make_normalizations(model: ir.Model) -> None:
         line = None if node in done else _step(node)
         if line is None:
             continue
-        while (following := _follower(line.nodes[-1])) is not None:
+        while (following := _follower(line.nodes[-1])) is not None and _elements(line, following) <= MOST:
             line = _composed(line, following)
         done.update(line.nodes)
-        if np.isfinite(line.factor).all() and np.isfinite(line.shift).all():
+        if np.isfinite(line.factor).all() and np.isfinite(line.shift).all() and _affordable(line):
             _replace(model, line)
+
+
+def _elements(*lines: Line) -> int:
+    """How many numbers the constants take together."""
+    shapes = [constant.shape for line in lines for constant in (line.factor, line.shift)]
+    return math.prod(np.broadcast_shapes(*shapes))
+
+
+def _affordable(line: Line) -> bool:
+    """Are there few channels, or few elements where each is one?"""
+    shape = static_shape(line.x) or ()
+    axis = _varying_axis(shape, (line.factor, line.shift))
+    return math.prod(shape) <= MOST or ((axis is None or axis > 0) and len(shape) > 1)
 
 
 def _composed(line: Line, following: Line) -> Line:
@@ -123,12 +137,13 @@ def _channels(line: Line) -> Channels:
     shape = static_shape(line.x)
     assert shape is not None  # same_shape looked
     axis = _varying_axis(shape, (line.factor, line.shift))
-    spread = [np.broadcast_to(constant, shape) for constant in (line.factor, line.shift)]
+    spread = [np.broadcast_to(constant, shape) for constant in (line.factor, line.shift)]  # views
     if axis == -1 or not shape:
         return Channels(line.x, None, spread[0].ravel(), spread[1].ravel())
     if axis is None:
         axis = _stored_as_channels(line)
-    factor, shift = (np.moveaxis(constant, axis, 0).reshape(shape[axis], -1)[:, 0] for constant in spread)
+    along = tuple(slice(None) if i == axis else 0 for i in range(len(shape)))
+    factor, shift = (constant[along] for constant in spread)
     return Channels(line.x, axis, factor, shift)
 
 

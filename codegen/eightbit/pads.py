@@ -17,6 +17,7 @@ from eightbit.fold import add_initializer, array_of
 from eightbit.insert import ONNX, node_before, renamed, static_shape
 
 Ends = tuple[tuple[int, int], ...]  # cells before and after, by axis
+WEIGHTS_MAX = 1 << 20  # of a convolution that adds channels
 NOT_NEGATIVE = ("Relu", "Sigmoid", "Softmax")
 
 
@@ -57,6 +58,8 @@ def pad_by_convolution(model: ir.Model) -> None:
         if ends is None or shape is None or len(shape) not in (3, 4) or any(ends[0]):
             continue
         spatial, (before, after) = len(shape) - 2, ends[1]
+        if before + after and shape[1] * (shape[1] + before + after) > WEIGHTS_MAX:
+            continue
         added = np.pad(np.eye(shape[1]), ((before, after), (0, 0)))
         weights = added if before + after else np.ones((shape[1], 1))
         kernel = add_initializer(model, f"{x.name or 'pad'}/weights", weights.reshape(*weights.shape, *[1] * spatial))

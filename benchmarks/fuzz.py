@@ -3,7 +3,7 @@
 
 `python benchmarks/fuzz.py --seconds 60 --seed 1`: about four of five inputs are models whose parts were changed
 (attributes, shapes, initialisers, edges, types, names), the others have changed bytes. Every input must be taken,
-or be refused with a message: a traceback, more than 30 s, a crash, or C that the sanitizers or the simulator
+or be refused with a message: a traceback, more than 30 s of work, a crash, or C that the sanitizers or the simulator
 contradict are findings. Exit status 1 when there is one. Case N of a seed is the same each time: --first N --count 1.
 """
 
@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import gc
 import json
 import logging
 import multiprocessing
 import os
 import re
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -24,6 +26,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from multiprocessing.connection import Connection
@@ -40,13 +43,13 @@ import models
 from command_line import run
 from eightbit import load, pipeline
 from eightbit.commands import check
-from eightbit.console import INTERNAL
+from eightbit.console import INTERNAL, LOG
 from eightbit.errors import BudgetError, InputError
 from eightbit.options import IO, OPTIMIZE, PACKAGE, Options
 from random_graphs import random_model
 
 ROOT = Path(__file__).resolve().parents[1]
-HANG = 30.0  # seconds for one step of one case
+HANG = 30.0  # seconds of processor time for one step of one case, and ten times that on the clock
 MEMORY = 4 << 30  # bytes of addresses that the compiler may use for these small models
 LARGEST_MODEL = 40_000  # bytes of a seed: mutations of large weights are no better than those of small ones
 LARGEST_INPUT = 1 << 16  # elements of the inputs of a survivor that is compiled
@@ -158,7 +161,9 @@ def worker(pipe: Connection, seed: int, first: int, last: int) -> None:
     faulthandler.enable()
     os.environ[INTERNAL] = "1"  # a fault of eightbit comes out as it is
     check.check_model = lru_cache(maxsize=1)(check.check_model)  # a file's tables follow its JSON
+    LOG.status = lambda text: nullcontext()  # a thread for each case, for nobody to see
     seeds, counts = corpus(), Counter[str]()
+    gc.freeze()  # the libraries stay
     pipe.send((first, "ready", "", ""))
     for number in range(first, last):
         content, structured = mutated(np.random.default_rng((seed, number)), seeds)
@@ -178,6 +183,7 @@ def worker(pipe: Connection, seed: int, first: int, last: int) -> None:
 def outcome(action: Callable[[], None]) -> tuple[str, str]:
     """(verdict, text) of one step: done, refused with a message, or a finding."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
+    signal.setitimer(signal.ITIMER_PROF, HANG)  # ends the process
     try:
         action()
     except (InputError, BudgetError) as error:
@@ -189,6 +195,7 @@ def outcome(action: Callable[[], None]) -> tuple[str, str]:
     except Exception:  # that anything else comes out is what we look for
         return "finding", traceback.format_exc()
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     return "done", ""
 
@@ -202,26 +209,32 @@ def watch(seed: int, first: int, last: int, seconds: float, tally: Tally) -> Non
         process.start()
         theirs.close()
         case = first
-        for case, step, verdict, text in reports(mine, end, first):
+        for case, step, verdict, text in reports(mine, process, end, first):
             note(tally, case, step, verdict, text)
         process.kill()
         process.join()
         first = case + 1
 
 
-def reports(pipe: Connection, end: float, first: int) -> Iterator[tuple[int, str, str, str]]:
+def reports(
+    pipe: Connection, process: multiprocessing.process.BaseProcess, end: float, first: int
+) -> Iterator[tuple[int, str, str, str]]:
     """What a worker sends; its death or silence becomes a finding of the case it was at."""
     case = first
     if pipe.poll(10 * HANG):
         pipe.recv()
     while time.monotonic() < end:
-        if not pipe.poll(HANG):
-            yield case, "hang", "finding", f"no end of a step after {HANG:.0f} s"
+        if not pipe.poll(10 * HANG):
+            yield case, "hang", "finding", f"no end of a step after {10 * HANG:.0f} s on the clock"
             return
         try:
             said = pipe.recv()
         except EOFError:
-            yield case, "crash", "finding", "the process died"
+            process.join()
+            if process.exitcode == -signal.SIGPROF:
+                yield case, "hang", "finding", f"no end of a step after {HANG:.0f} s of work"
+            else:
+                yield case, "crash", "finding", f"the process died ({process.exitcode})"
             return
         if said[1] == "end":
             return

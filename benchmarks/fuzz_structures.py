@@ -14,7 +14,7 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 FLOAT_LIKE = (TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16, TensorProto.FLOAT8E4M3FN)
 INTEGER_LIKE = (TensorProto.INT8, TensorProto.UINT8, TensorProto.INT64, TensorProto.INT4, TensorProto.BOOL)
 LEVELS = 20  # of functions that call each other twice
-NESTED = 12  # branches in branches
+NESTED = 8  # branches in branches, which doubles the nodes each time
 REPEATED = 60  # nodes in a row
 
 

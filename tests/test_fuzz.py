@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import time
@@ -57,9 +58,9 @@ def watched(monkeypatch: pytest.MonkeyPatch, fault: Callable[[], object]) -> fuz
     """Two cases of which the compiler has that fault."""
     monkeypatch.setattr(fuzz, "corpus", lambda: CORPUS)
     monkeypatch.setattr(fuzz.load, "load", lambda *_, **__: fault())
-    monkeypatch.setattr(fuzz, "HANG", 1.0)
+    monkeypatch.setattr(fuzz, "HANG", 0.5)
     tally = fuzz.Tally()
-    fuzz.watch(1, 0, 2, 20.0, tally)
+    fuzz.watch(1, 0, 2, 40.0, tally)
     return tally
 
 
@@ -69,9 +70,10 @@ def watched(monkeypatch: pytest.MonkeyPatch, fault: Callable[[], object]) -> fuz
         (lambda: {}["key"], "check", "KeyError"),
         (lambda: bytes(1 << 40), "check", "MemoryError"),
         (os.abort, "crash", "the process died"),
-        (lambda: time.sleep(60), "hang", "no end"),
+        (lambda: time.sleep(60), "hang", "on the clock"),
+        (lambda: max(itertools.count()), "hang", "of work"),
     ],
-    ids=["traceback", "memory", "crash", "hang"],
+    ids=["traceback", "memory", "crash", "sleep", "loop"],
 )
 def test_a_fault_is_a_finding_of_each_case_that_has_it(
     fault: Callable[[], object], step: str, told: str, monkeypatch: pytest.MonkeyPatch

@@ -99,18 +99,19 @@ def climb(lives: Mapping[str, Place], order: list[str], bound: int) -> dict[str,
 def pack(lives: Mapping[str, Place], order: Sequence[str]) -> dict[str, Place]:
     """In the given order, each place at the lowest offset where it meets nothing that is live with it."""
     placed: dict[str, Place] = {}
-    live = defaultdict[int, list[str]](list)  # by step: what is placed and live then
+    live, begun = defaultdict[int, list[Place]](list), defaultdict[int, list[Place]](list)  # at a step, of those placed
     for name in order:
         life, offset = lives[name], 0
-        steps = range(life.first, life.last + 1)
-        rivals = {other: placed[other] for step in steps for other in live[step]}
-        for rival in sorted(rivals.values(), key=lambda p: p.offset):
+        later = range(life.first + 1, life.last + 1)
+        rivals = [*live[life.first], *(place for step in later for place in begun[step])]
+        for rival in sorted(rivals, key=lambda p: p.offset):
             if offset + life.size <= rival.offset:
                 break
             offset = max(offset, rival.offset + rival.size)
-        placed[name] = Place(offset, life.size, life.first, life.last)
-        for step in steps:
-            live[step].append(name)
+        placed[name] = place = Place(offset, life.size, life.first, life.last)
+        begun[life.first].append(place)
+        for step in (life.first, *later):
+            live[step].append(place)
     return placed
 
 

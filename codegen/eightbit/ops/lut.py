@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,20 +33,26 @@ class Params:
 
 def table(function: str, x: Tensor, y: Tensor) -> NDArray[np.int8]:
     """y for x = -128 .. 127: sat(floor(f(scale * (x - zp)) / scale_y + zp_y + 1/2))."""
-    applied = functions.known(function)
-    with localcontext() as context:
-        context.prec = 40
-        steps = [_step(applied, x, y, q - x.zero_point) for q in range(S8_MIN, S8_MAX + 1)]
+    steps = _steps(function, x.ratio, y.ratio, range(S8_MIN - x.zero_point, S8_MAX + 1 - x.zero_point))
     return np.array([min(S8_MAX, max(S8_MIN, value + y.zero_point)) for value in steps], np.int8)
 
 
-def _step(applied: functions.Applied, x: Tensor, y: Tensor, centred: int) -> int:
-    """f(scale * centred) in steps of y: exact, ties included, where that is rational."""
-    exact = applied.fraction(x.ratio * centred)
+@lru_cache(maxsize=1000)  # 10 ms each, and a compilation lowers a network several times
+def _steps(function: str, x: Fraction, y: Fraction, centred: range) -> tuple[int, ...]:
+    """f(x * q) in steps of y, for scales x and y."""
+    applied = functions.known(function)
+    with localcontext() as context:
+        context.prec = 40
+        return tuple(_step(applied, x, y, q) for q in centred)
+
+
+def _step(applied: functions.Applied, x: Fraction, y: Fraction, q: int) -> int:
+    """Exact, ties included, where the function is rational there; scales are float32 values, so Decimal has them."""
+    exact = applied.fraction(x * q)
     if exact is not None:
-        return round_half_up(exact / y.ratio)
-    real = applied.decimal(Decimal(x.scale) * centred)
-    return int((real / Decimal(y.scale) + Decimal("0.5")).to_integral_value("ROUND_FLOOR"))
+        return round_half_up(exact / y)
+    real = applied.decimal(Decimal(float(x)) * q) / Decimal(float(y))
+    return int((real + Decimal("0.5")).to_integral_value("ROUND_FLOOR"))
 
 
 class Lut(OpDef):

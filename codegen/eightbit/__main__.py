@@ -7,6 +7,8 @@ import signal
 import sys
 from types import FrameType
 
+from eightbit.errors import unusable
+
 INTERRUPTED, TERMINATED = 130, 143  # as shells say it
 LEFT = "nothing is left behind"
 
@@ -26,6 +28,9 @@ def main() -> None:
         _leave("interrupted", INTERRUPTED)
     except _TerminatedError:
         _leave("terminated", TERMINATED)
+    except OSError as error:  # of a help that cannot be written
+        sys.stderr.write(f"error: {unusable(error)}\n")
+        sys.exit(2)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any
 
@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eightbit.__main__ import INTERRUPTED, LEFT
-from eightbit.errors import EightbitError, InputError, printable, reason
+from eightbit.errors import EightbitError, InputError, printable, reason, unusable
 
 LOG = Console(stderr=True, highlight=False)
 OUT = Console(highlight=False)
@@ -40,8 +40,10 @@ def command(function: Callable[..., int]) -> Callable[..., None]:
         except KeyboardInterrupt:
             LOG.print(f"interrupted: {LEFT}")
             status = INTERRUPTED
+        except BrokenPipeError:  # whoever reads has seen enough: click says nothing then
+            raise
         except OSError as error:
-            _report(_unusable(error), as_json)
+            _report(unusable(error), as_json)
             status = 2
         except Exception as error:
             if os.environ.get(INTERNAL):
@@ -71,17 +73,8 @@ def _report(error: EightbitError, as_json: bool) -> None:
     LOG.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
     if as_json:
         detail = {"what": error.what, "where": error.where, "why": error.why, "hint": error.hint}
-        click.echo(json.dumps({"error": detail}))
-
-
-def _unusable(error: OSError) -> InputError:
-    """What the operating system refuses, wherever it happens: a path that is too long, a disk that is full."""
-    return InputError(
-        "a file or program cannot be used",
-        where=str(error.filename or "the operating system"),
-        why=reason(error),
-        hint="check the path, its permissions, and the room on the disk",
-    )
+        with suppress(OSError):  # it may be stdout that cannot be written
+            click.echo(json.dumps({"error": detail}))
 
 
 def _internal(error: Exception) -> EightbitError:

@@ -57,6 +57,16 @@ class BuildError(EightbitError):
     exit_status = 1
 
 
+def unusable(error: OSError) -> InputError:
+    """What the operating system refuses, wherever it happens: a path that is too long, a disk that is full."""
+    return InputError(
+        "a file or program cannot be used",
+        where=str(error.filename or "the operating system"),
+        why=reason(error),
+        hint="check the path, its permissions, and the room on the disk",
+    )
+
+
 def printable(text: str) -> str:
     """Text that a terminal shows as it is: control characters escaped, each line of bounded length."""
     lines = ("".join(map(_shown, line[: LONGEST_LINE + 1])) for line in text.split("\n"))

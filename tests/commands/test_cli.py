@@ -117,3 +117,25 @@ def test_names_of_inputs_reach_the_table_of_obstacles_as_text_that_a_terminal_sh
     assert result.exit_code == 1
     assert all(line.isprintable() for line in result.stdout.splitlines())
     assert "\\x1b[31m\\u202e" in result.stdout.replace("\n", "")
+
+
+@pytest.mark.parametrize("arguments", ["targets", "targets --json", "--help", "check --help", "check none.onnx --json"])
+def test_a_full_disk_behind_stdout_is_told(arguments: str) -> None:
+    command = [sys.executable, "-m", "eightbit", *arguments.split()]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"error: ")
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", ["targets", "targets --json", "--help"])
+def test_a_reader_that_has_seen_enough_ends_it_quietly(arguments: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "eightbit", *arguments.split()]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environment, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")

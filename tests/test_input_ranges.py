@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -301,3 +302,9 @@ def test_samples_that_use_little_of_a_given_range_are_noted() -> None:
 @pytest.mark.parametrize(("count", "noted"), [(1, True), (19, True), (20, False)])
 def test_few_samples_are_noted(count: int, noted: bool) -> None:
     assert any(note.startswith("only ") for note in eightbit.compile(network(), pixels(0, 1, count)).notes) == noted
+
+
+@pytest.mark.parametrize("pair", [(0,), (0, 1, 2), ("a", "b"), 5])
+def test_what_is_no_pair_of_numbers_is_refused(pair: Any) -> None:
+    with pytest.raises(eightbit.InputError, match="is no range of input"):
+        eightbit.compile(network(), pixels(0, 1), input_range=pair)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from eightbit.errors import InputError
+from eightbit.errors import InputError, reason
 from eightbit.fixed import S8_MAX, S8_MIN
 from eightbit.graph import INTEGERS, Graph
 from eightbit.lower import LARGEST
@@ -53,8 +53,11 @@ def resolve(graph: Graph, given: Given) -> dict[str, Pair]:
 
 
 def _check_numbers(name: str, pair: Pair) -> None:
-    low, high = pair
-    if not all(math.isfinite(x) and abs(x) <= LARGEST for x in pair) or high - low < 1 / LARGEST:
+    try:
+        low, high = map(float, pair)
+    except (TypeError, ValueError) as error:  # in Python anything may be given
+        raise OPTION.wrong(f"{pair!r} is no range of input {name!r}", reason(error), "give two numbers") from error
+    if not all(math.isfinite(x) and abs(x) <= LARGEST for x in (low, high)) or high - low < 1 / LARGEST:
         what = f"[{low}, {high}] is no range of input {name!r}"
         why = f"low must lie below high, and both within +-{LARGEST:g}"
         raise OPTION.wrong(what, why, "give the least and the largest value")

@@ -138,3 +138,10 @@ def test_as_many_dimensions_as_are_taken_compile() -> None:
     x = rng.normal(0, 1, (4, *[1] * 31, 4)).astype(np.float32)
     build = pipeline.compile_model(one("Relu", [1] * 31 + [4]), {"x": x})
     assert build.verify({"x": x}).ok
+
+
+def test_values_that_take_gigabytes_together_are_refused_before_a_sample_is_run() -> None:
+    size, count = 1 << 22, 65
+    nodes = [node("Sigmoid", f"v{i}", f"v{i + 1}") for i in range(count)]
+    (found,) = checked_within(model(nodes, {"v0": [1, size]}, {f"v{count}": [1, size]}), 5).obstacles
+    assert found.why == f"its values have {(count + 1) * size} elements in all, more than {1 << 28}"

@@ -28,6 +28,7 @@ TAILS = {  # what stands for operators that many models end with
     "LogSoftmax": "the largest of its inputs is the largest of its outputs, and a Softmax instead of it compiles",
 }
 ELEMENTS_MAX = 1 << 26  # of a value: its lowering takes 8 bytes for each
+TOGETHER_MAX = 1 << 28  # of all values: calibration holds those of a sample together
 
 
 @cache
@@ -60,6 +61,10 @@ def refusals(graph: Graph) -> list[Obstacle]:
         why = _node_refusal(graph, node)
         if why:
             found.append(Obstacle(node.label, why, _hint(graph, node), node.name, operator_name(node)))
+    elements = sum(math.prod(shape) for name, shape in graph.shapes.items() if name not in graph.consts)
+    if elements > TOGETHER_MAX and not found:
+        why = f"its values have {elements} elements in all, more than {TOGETHER_MAX}"
+        found.append(Obstacle("the model", why, "make its inputs or its layers smaller"))
     return list(dict.fromkeys(found))
 
 

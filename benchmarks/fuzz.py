@@ -41,7 +41,7 @@ from fuzz_numbers import pick
 
 import models
 from command_line import run
-from eightbit import load, pipeline
+from eightbit import audit, load, pipeline
 from eightbit.commands import check
 from eightbit.console import INTERNAL, LOG
 from eightbit.errors import BudgetError, InputError
@@ -105,10 +105,13 @@ class Case:
                 raise RefusedError(f"obstacle: {document['obstacles'][0]['reason']}")
 
     def compile(self) -> None:
-        """ONNX to a folder of files and a report, with noise as samples."""
+        """ONNX to a folder of files and a report, with noise as samples; the folder is audited and opened again."""
         self.build = pipeline.compile_model(self.content, self.samples(), self.options())
         with tempfile.TemporaryDirectory() as folder:
-            self.build.write(Path(folder) / "out")
+            out = self.build.write(Path(folder) / "out")
+            report = audit.audit(out)
+            assert report.ok, report.findings
+            assert pipeline.reopen(out).emission.files == self.build.emission.files
         json.dumps(self.build.report())
 
     def run(self) -> None:
@@ -186,10 +189,8 @@ def outcome(action: Callable[[], None]) -> tuple[str, str]:
     signal.setitimer(signal.ITIMER_PROF, HANG)  # ends the process
     try:
         action()
-    except (InputError, BudgetError) as error:
-        return "refused", error.what
-    except RefusedError as error:
-        return "refused", str(error)
+    except (InputError, BudgetError, RefusedError) as error:
+        return "refused", str(error).splitlines()[0]
     except LeftOutError:
         return "left out", ""
     except Exception:  # that anything else comes out is what we look for

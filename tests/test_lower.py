@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper
 
 import eightbit
 from eightbit import lower
@@ -164,6 +165,23 @@ def test_an_add_of_a_constant_is_the_bias_of_the_dense_layer_before(op: str) -> 
         {"y": [1, 4]},
         {"w": weights(6, 4), "b": weights(4)},
     )
+    assert ops_of(proto, 6) == ["fc"]
+    assert decibels(proto, 6) > 30
+
+
+def test_a_bias_that_is_expanded_as_pytorch_exports_it_is_a_constant() -> None:
+    one_each = helper.make_tensor("one", TensorProto.INT64, [1], [1])
+    nodes = [
+        node("MatMul", "x w", "a"),
+        node("ConstantOfShape", "rank", "ones", value=one_each),
+        node("Mul", "ones minus", "unchanged"),
+        node("Equal", "asked unchanged", "same"),
+        node("Where", "same ones asked", "shape"),
+        node("Expand", "b shape", "c"),
+        node("Add", "a c", "y"),
+    ]
+    sizes = {"rank": np.array([2]), "minus": np.array(-1), "asked": np.array([-1, 4])}
+    proto = model(nodes, {"x": [1, 6]}, {"y": [1, 4]}, {"w": weights(6, 4), "b": weights(4), **sizes})
     assert ops_of(proto, 6) == ["fc"]
     assert decibels(proto, 6) > 30
 

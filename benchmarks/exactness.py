@@ -23,14 +23,15 @@ import eightbit
 import exact
 import large_factors
 import real
-from eightbit import load, ops, pipeline
-from eightbit.fixed import S8_MAX, S8_MIN
-from eightbit.intervals import accumulator_bits
+from eightbit import ops, pipeline
+from eightbit.frontend import load
+from eightbit.ir.fixed import S8_MAX, S8_MIN
+from eightbit.ir.intervals import accumulator_bits
+from eightbit.ir.optimize import optimize
+from eightbit.ir.program import Call, Program, Tensor
 from eightbit.ops import add
 from eightbit.ops.linear import Linear
-from eightbit.optimize import optimize
-from eightbit.program import Call, Program, Tensor
-from eightbit.quantize import quantize
+from eightbit.ptq.quantize import quantize
 from random_graphs import random_model
 
 # Bits that the official int8 networks need (vww: its live channels). Their weights have one scale per layer in ad.

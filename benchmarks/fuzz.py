@@ -41,10 +41,11 @@ from fuzz_numbers import pick
 
 import models
 from command_line import run
-from eightbit import audit, load, pipeline
+from eightbit import audit, pipeline
 from eightbit.commands import check
 from eightbit.console import INTERNAL, LOG
 from eightbit.errors import BudgetError, InputError
+from eightbit.frontend import load
 from eightbit.options import IO, OPTIMIZE, PACKAGE, Options
 from random_graphs import random_model
 

@@ -21,7 +21,7 @@ import onnx
 from numpy.typing import NDArray
 
 import eightbit
-from eightbit import samples
+from eightbit.frontend import samples
 from eightbit.judge import Verdict, judge
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))

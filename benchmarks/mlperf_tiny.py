@@ -32,7 +32,9 @@ from readme import table
 
 import eightbit
 import real
-from eightbit import load, metrics, pipeline, samples
+from eightbit import pipeline
+from eightbit.frontend import load, samples
+from eightbit.reporting import metrics
 
 COMPILERS: Builds = [  # with how many samples
     ("gcc", ("-O2",), None),

@@ -11,9 +11,9 @@ import numpy as np
 from mutation_subjects import ROLES, SHARE, STEPS, Mutation, Subject
 
 from eightbit import ops, simulate
-from eightbit.cfields import c_fields
-from eightbit.program import Call
-from eightbit.select import select
+from eightbit.ir.cfields import c_fields
+from eightbit.ir.program import Call
+from eightbit.planning.select import select
 
 # Comments and preprocessor lines.
 IGNORED = re.compile(r"/\*.*?\*/|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.DOTALL | re.MULTILINE)

@@ -15,9 +15,11 @@ import onnx
 from numpy.typing import NDArray
 
 import eightbit
-from eightbit import ops, samples, selftest, simulate
-from eightbit.fixed import Int8
-from eightbit.program import Call, Program
+from eightbit import ops, simulate
+from eightbit.emission import selftest
+from eightbit.frontend import samples
+from eightbit.ir.fixed import Int8
+from eightbit.ir.program import Call, Program
 from eightbit.target import Target
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))

@@ -27,12 +27,13 @@ from mutation_subjects import (
     size,
 )
 
-from eightbit import ops, pipeline, simulate, verify
-from eightbit.compare import Difference
+from eightbit import ops, pipeline, simulate
 from eightbit.errors import BuildError
-from eightbit.fixed import Int8, Shifts, requantise
+from eightbit.execution import verify
+from eightbit.execution.compare import Difference
+from eightbit.ir.fixed import Int8, Shifts, requantise
+from eightbit.ir.program import Call, Port, Program, hull, stored
 from eightbit.options import Options
-from eightbit.program import Call, Port, Program, hull, stored
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from mutation_sites import draw, unread_entries
 from mutation_subjects import PLAIN, SANITIZED, SECONDS, SHARE, Mutation, Subject, subjects
 from mutation_verdicts import Verdict, judge, run_verify
 
-from eightbit import verify
+from eightbit.execution import verify
 
 ROUNDING = (  # file, a rounding, another one
     ("e8_math.h", "+ c) >> rshift", "+ c - 1) >> rshift"),

@@ -27,17 +27,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from first_light import CHOICES
 
 import real
-from eightbit import load, pipeline, recipe, simulate
-from eightbit import samples as sampling
-from eightbit.calibrate import calibrate
-from eightbit.calibration import Calibration
+from eightbit import pipeline, simulate
 from eightbit.errors import InputError
-from eightbit.fixed import dequantise
-from eightbit.float_run import FloatModel
-from eightbit.graph import Graph
-from eightbit.program import stored
-from eightbit.quantize import quantize
-from eightbit.recipe import Recipe
+from eightbit.frontend import load
+from eightbit.frontend import samples as sampling
+from eightbit.frontend.float_run import FloatModel
+from eightbit.frontend.graph import Graph
+from eightbit.ir.fixed import dequantise
+from eightbit.ir.program import stored
+from eightbit.ptq import recipe
+from eightbit.ptq.calibrate import calibrate
+from eightbit.ptq.calibration import Calibration
+from eightbit.ptq.quantize import quantize
+from eightbit.ptq.recipe import Recipe
 from random_graphs import random_model
 
 STEPS = {

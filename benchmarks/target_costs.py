@@ -23,8 +23,9 @@ from targets import NETWORKS, compile_all  # puts the tests' folder on the path
 
 import eightbit
 import real
-from eightbit import machine, on_target, target, toolchain
+from eightbit import machine, on_target, target
 from eightbit.errors import BudgetError, EightbitError
+from eightbit.execution import toolchain
 
 SMALL = ("kws",)
 LEVELS = ("-O2", "-Os")

@@ -26,8 +26,9 @@ from readme import TARGETS, table, update
 
 import eightbit
 import real
-from eightbit import on_target, target, toolchain
+from eightbit import on_target, target
 from eightbit.errors import EightbitError
+from eightbit.execution import toolchain
 
 NETWORKS = {name: (real.NETWORKS | real.TINY)[name] for name in ("digits_mlp", "digits_cnn", "kws", "ic", "vww", "ad")}
 LARGE = ("ic", "vww", "ad")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from eightbit import emulate, machine, target, toolchain
+from eightbit import machine, target
 from eightbit.bench import instructions
+from eightbit.execution import emulate, toolchain
 
 VARIABLE = "EIGHTBIT_TARGETS"
 LEFT_OUT = "left out, its tools are missing: target"

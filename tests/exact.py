@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eightbit import ops
-from eightbit.fixed import S8_MAX, S8_MIN, Int64, Shifts, requantise
+from eightbit.ir.fixed import S8_MAX, S8_MIN, Int64, Shifts, requantise
+from eightbit.ir.program import Call, Program, Tensor, hull
 from eightbit.ops.linear import Linear
-from eightbit.program import Call, Program, Tensor, hull
 
 EXACT = 1 << 62  # int64 holds what stays below; beyond, NumPy keeps Python's integers
 PIECE = 1 << 20  # accumulators at a time

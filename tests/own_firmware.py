@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit import ctext, firmware, resources, target
+from eightbit import resources, target
+from eightbit.emission import ctext
+from eightbit.execution import firmware
 from emulators import HOST, needs_tools
 
 BOARDS = resources.boards()

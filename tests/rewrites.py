@@ -8,9 +8,9 @@ import onnx
 import onnxruntime as ort
 
 import eightbit
-from eightbit import load
-from eightbit.graph import Graph
-from eightbit.simplify import simplify
+from eightbit.frontend import load
+from eightbit.frontend.graph import Graph
+from eightbit.frontend.simplify import simplify
 from models import samples
 
 INPUT = "x"

@@ -20,8 +20,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from command_line import refused, run
-from eightbit import foreign, load
 from eightbit.errors import InputError
+from eightbit.frontend import foreign, load
 from models import dense, model, node, one, samples, weights
 
 TABLE = Path(__file__).resolve().parents[1] / "docs" / "bad-inputs.md"

@@ -10,11 +10,13 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from eightbit import load, packing, pipeline
+from eightbit import pipeline
 from eightbit.checkup import Checkup, check_model
-from eightbit.contradictions import INLINED_MAX, NODES_MAX
-from eightbit.packing import Place
-from eightbit.simplify import FOLD_LIMIT
+from eightbit.frontend import load
+from eightbit.frontend.contradictions import INLINED_MAX, NODES_MAX
+from eightbit.frontend.simplify import FOLD_LIMIT
+from eightbit.planning import packing
+from eightbit.planning.packing import Place
 from models import model, node, one
 
 OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]

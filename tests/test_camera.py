@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 import eightbit
-from eightbit import emulate
+from eightbit.execution import emulate
 from models import model, node, weights
 from own_firmware import PRINTING, chip, firmware_of
 

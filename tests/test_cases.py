@@ -15,7 +15,7 @@ import pytest
 import eightbit
 from command_line import run
 from eightbit.bench import stack_usage
-from eightbit.fixed import round_half_up
+from eightbit.ir.fixed import round_half_up
 from models import model, node, samples, weights
 
 

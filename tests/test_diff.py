@@ -14,8 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 import eightbit
-from eightbit import cli, program_text
+from eightbit import cli
 from eightbit.diff import diff
+from eightbit.ir import program_text
 from eightbit.version import NUMERICS, tool_version
 from models import conv_relu, dense, model, node, samples, weights
 from random_graphs import random_model

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 import eightbit
 import exact
 import large_factors
-from eightbit.fixed import M15_BITS, M15_MAX_K, choose_shifts, rounding_constant
+from eightbit.ir.fixed import M15_BITS, M15_MAX_K, choose_shifts, rounding_constant
+from eightbit.ir.program import Call, Program, Tensor
 from eightbit.lower.pool import Requant
 from eightbit.ops import add, gap
-from eightbit.program import Call, Program, Tensor
 from models import conv_relu, samples
 from random_graphs import random_model
 

@@ -40,6 +40,14 @@ def started(home: Path, *arguments: str, path: str = "") -> subprocess.Popen[byt
     return subprocess.Popen(command, cwd=home, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """What a shell starts in the background ignores Ctrl-C, and so do the processes that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 SIGNALS = ((signal.SIGINT, 130, b"interrupted"), (signal.SIGTERM, 143, b"terminated"))
 
 

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from eightbit import load
-from eightbit.graph import Graph, Node
-from eightbit.simplify import simplify
+from eightbit.frontend import load
+from eightbit.frontend.graph import Graph, Node
+from eightbit.frontend.simplify import simplify
 from models import model, node
 
 ROWS, COLUMNS = 4096, 1024

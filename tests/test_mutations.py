@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 import eightbit
 from eightbit import cli, resources
-from eightbit.program import Call
+from eightbit.ir.program import Call
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 from mutation_sites import changed, kernel_sites

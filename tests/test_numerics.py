@@ -17,7 +17,9 @@ import onnx
 import pytest
 
 import eightbit
-from eightbit import load, ops, pipeline, selftest
+from eightbit import ops, pipeline
+from eightbit.emission import selftest
+from eightbit.frontend import load
 from eightbit.version import NUMERICS
 from models import model, node
 from own_networks import numbers, own_networks

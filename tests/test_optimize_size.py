@@ -14,8 +14,10 @@ import pytest
 
 import eightbit
 import real
-from eightbit import firmware, kernels, select, target
+from eightbit import kernels, target
+from eightbit.execution import firmware
 from eightbit.kernels.kernel import Kernel
+from eightbit.planning import select
 from emulators import needs_tools
 from models import model, node, samples, weights
 

@@ -15,7 +15,8 @@ import pytest
 import eightbit
 import real
 from eightbit import build as builds
-from eightbit import emulate, firmware, simulate, target
+from eightbit import simulate, target
+from eightbit.execution import emulate, firmware
 from emulators import HOST
 from models import conv_relu, dense, samples
 from own_firmware import PRINTING, chip, firmware_of

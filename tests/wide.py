@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from eightbit.toolchain import WARNINGS
+from eightbit.execution.toolchain import WARNINGS
 
 STDINT = """
 typedef short int_least8_t, int_least16_t;

@@ -7,10 +7,9 @@ import signal
 import sys
 from types import FrameType
 
-from eightbit.errors import unusable
+from eightbit.errors import INTERRUPTED, LEFT, unusable
 
-INTERRUPTED, TERMINATED = 130, 143  # as shells say it
-LEFT = "nothing is left behind"
+TERMINATED = 143  # as shells say it
 
 
 class _TerminatedError(BaseException):

@@ -13,28 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit import (
-    calibration,
-    emit,
-    folder,
-    input_ranges,
-    package,
-    plan,
-    program_text,
-    report,
-    samples,
-    selftest,
-    simulate,
-    target,
-    toolchain,
-    verify,
-)
-from eightbit.calibration import Calibration
-from eightbit.compare import VerifyResult
+from eightbit import simulate, target
 from eightbit.compilation import Compilation
-from eightbit.fixed import Int8
+from eightbit.emission import emit, folder, package, selftest
+from eightbit.execution import toolchain, verify
+from eightbit.execution.compare import VerifyResult
+from eightbit.frontend import samples
+from eightbit.ir import program_text
+from eightbit.ir.fixed import Int8
+from eightbit.ir.program import Program
 from eightbit.options import Options, of_manifest
-from eightbit.program import Program
+from eightbit.planning import plan
+from eightbit.ptq import calibration, input_ranges
+from eightbit.ptq.calibration import Calibration
+from eightbit.reporting import report
 
 SEEDED = 16  # vectors that verify runs when it is given no samples
 

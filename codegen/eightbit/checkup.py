@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from eightbit import budgets, input_shapes, load, pipeline, target
+from eightbit import pipeline, target
 from eightbit.estimate import Estimate, Fit, estimate, sketch
-from eightbit.obstacles import Obstacle, ObstacleError
+from eightbit.frontend import input_shapes, load
+from eightbit.frontend.obstacles import Obstacle, ObstacleError
+from eightbit.ir.program import Program
 from eightbit.options import Options
-from eightbit.program import Program
+from eightbit.planning import budgets
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from eightbit import emit, ops
-from eightbit.calibration import Calibration
+from eightbit import ops
+from eightbit.emission import emit
+from eightbit.ir.program import Program
+from eightbit.ir.rescale import Rescale
 from eightbit.options import Options
-from eightbit.plan import Layout
-from eightbit.program import Program
-from eightbit.rescale import Rescale
-from eightbit.schedule import Schedule
-from eightbit.select import Selection
+from eightbit.planning.plan import Layout
+from eightbit.planning.schedule import Schedule
+from eightbit.planning.select import Selection
+from eightbit.ptq.calibration import Calibration
 from eightbit.target import Target
 from eightbit.version import NUMERICS
 

@@ -18,8 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eightbit.__main__ import INTERRUPTED, LEFT
-from eightbit.errors import EightbitError, InputError, printable, reason, unusable
+from eightbit.errors import INTERRUPTED, LEFT, EightbitError, InputError, printable, reason, unusable
 
 LOG = Console(stderr=True, highlight=False)
 OUT = Console(highlight=False)

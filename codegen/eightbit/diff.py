@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from eightbit.build import Build
-from eightbit.program import Call, Port, Program, Shape, Tensor
+from eightbit.ir.program import Call, Port, Program, Shape, Tensor
 
 SIZES = ("activation_bytes", "scratch_bytes", "arena_bytes", "context_bytes", "io_bytes", "weight_bytes", "macs")
 BITS = ("shape", "order", "params", "constants", "inputs")  # what of a layer decides its bits

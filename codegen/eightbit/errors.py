@@ -7,6 +7,8 @@ import difflib
 from collections.abc import Iterable
 
 LARGER = "choose a larger target or a smaller network"
+INTERRUPTED = 130  # by Ctrl-C, as shells say it
+LEFT = "nothing is left behind"
 LONGEST_LINE = 500  # names in models may have any length and any characters
 
 

@@ -13,22 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from eightbit import check, needs, ops, target
-from eightbit.calibrate import calibrate
-from eightbit.calibration import Calibration
+from eightbit import ops, target
 from eightbit.errors import InputError
-from eightbit.float_run import FloatModelError
-from eightbit.graph import INTEGERS, Graph
+from eightbit.frontend.float_run import FloatModelError
+from eightbit.frontend.graph import INTEGERS, Graph
+from eightbit.frontend.obstacles import Obstacle
+from eightbit.frontend.samples import Samples
+from eightbit.ir import check
+from eightbit.ir.optimize import fuse_clamps, optimize
+from eightbit.ir.program import Program
 from eightbit.lower import rule
 from eightbit.lower.groups import roots
-from eightbit.needs import Needs
-from eightbit.obstacles import Obstacle
-from eightbit.optimize import fuse_clamps, optimize
 from eightbit.options import Options
-from eightbit.program import Program
-from eightbit.quantize import quantize
-from eightbit.samples import Samples
-from eightbit.select import select
+from eightbit.planning import needs
+from eightbit.planning.needs import Needs
+from eightbit.planning.select import select
+from eightbit.ptq.calibrate import calibrate
+from eightbit.ptq.calibration import Calibration
+from eightbit.ptq.quantize import quantize
 
 NOISE = 4  # samples
 WIDE = (-8.0, 8.0)  # of what nothing is known of: wider than inputs that are normalised, narrower than pixels

@@ -14,7 +14,7 @@ import onnx
 
 from eightbit import ops
 from eightbit.errors import InputError, reason
-from eightbit.program import Program
+from eightbit.ir.program import Program
 from eightbit.qdq import QdqGraph
 
 

@@ -14,13 +14,13 @@ import numpy as np
 
 from eightbit import ops
 from eightbit.export import to_onnx
-from eightbit.fixed import Int8
-from eightbit.float_run import FloatModel
-from eightbit.program import Program, stored
+from eightbit.frontend.float_run import FloatModel
+from eightbit.frontend.samples import Samples
+from eightbit.ir.fixed import Int8
+from eightbit.ir.program import Program, stored
+from eightbit.ir.ties import Float, from_half
 from eightbit.qdq import value_names
-from eightbit.samples import Samples
 from eightbit.simulate import input_batch
-from eightbit.ties import Float, from_half
 
 NEAR = 2.0**-10  # output steps: float32 sums of what 24 bits hold are far nearer, wrong roundings far farther
 

@@ -10,15 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eightbit import build as builds
-from eightbit import emulate, machine, pipeline, samples, target, toolchain, vectors, verify
+from eightbit import machine, pipeline, target
 from eightbit.bench import emulated, host
 from eightbit.bench.emulated import BenchResult
 from eightbit.bench.host import HostResult
-from eightbit.board_log import LogResult
-from eightbit.compare import VerifyResult
+from eightbit.emission import vectors
 from eightbit.errors import BudgetError, BuildError, InputError
+from eightbit.execution import emulate, toolchain, verify
+from eightbit.execution.board_log import LogResult
+from eightbit.execution.compare import VerifyResult
+from eightbit.frontend import samples
+from eightbit.ir.program import Program
 from eightbit.options import Options
-from eightbit.program import Program
 
 
 @dataclass(frozen=True)

@@ -13,38 +13,27 @@ from typing import Any
 
 import onnx
 
-from eightbit import (
-    budgets,
-    calibrate,
-    check,
-    emit,
-    graph,
-    input_ranges,
-    input_shapes,
-    load,
-    lower,
-    metrics,
-    needs,
-    notes,
-    plan,
-    program_text,
-    samples,
-    target,
-)
+from eightbit import lower, target
 from eightbit.build import Build, open_folder
-from eightbit.calibration import Calibration, check_fits, read
+from eightbit.emission import emit
+from eightbit.emission.folder import as_written, read_manifest
 from eightbit.errors import InputError
-from eightbit.folder import as_written, read_manifest
-from eightbit.observe import observe
-from eightbit.obstacles import Obstacle, ObstacleError
-from eightbit.optimize import optimize
+from eightbit.frontend import graph, input_shapes, load, samples
+from eightbit.frontend.obstacles import Obstacle, ObstacleError
+from eightbit.frontend.simplify import simplify
+from eightbit.ir import check, program_text
+from eightbit.ir.optimize import optimize
+from eightbit.ir.program import Program
 from eightbit.options import Options
-from eightbit.program import Program
-from eightbit.quantize import quantize
-from eightbit.recipe import Recipe, complete
-from eightbit.schedule import schedule
-from eightbit.select import select
-from eightbit.simplify import simplify
+from eightbit.planning import budgets, needs, plan
+from eightbit.planning.schedule import schedule
+from eightbit.planning.select import select
+from eightbit.ptq import calibrate, input_ranges
+from eightbit.ptq.calibration import Calibration, check_fits, read
+from eightbit.ptq.quantize import quantize
+from eightbit.ptq.recipe import Recipe, complete
+from eightbit.reporting import metrics, notes
+from eightbit.reporting.observe import observe
 from eightbit.version import NUMERICS, tool_version
 
 STAGES = ("load", "simplify", "calibrate", "quantize", "optimize", "select", "schedule", "plan", "emit")

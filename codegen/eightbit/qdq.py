@@ -12,10 +12,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from eightbit.fixed import S8_MAX, S8_MIN, Shifts
-from eightbit.program import Call, Port, Program, Tensor
-from eightbit.weights import product_scales
-from eightbit.windows import reach
+from eightbit.ir.fixed import S8_MAX, S8_MIN, Shifts
+from eightbit.ir.program import Call, Port, Program, Tensor
+from eightbit.ir.weights import product_scales
+from eightbit.ir.windows import reach
 
 OPSET, IR_VERSION = 17, 8
 TO_NHWC, TO_NCHW = [0, 2, 3, 1], [0, 3, 1, 2]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eightbit import ops
-from eightbit.fixed import Int8, dequantise, quantise
-from eightbit.program import Program, stored, unstored
-from eightbit.samples import Samples
+from eightbit.frontend.samples import Samples
+from eightbit.ir.fixed import Int8, dequantise, quantise
+from eightbit.ir.program import Program, stored, unstored
 
 CHUNK = 32  # samples at a time: bounds memory, keeps matrix products large
 

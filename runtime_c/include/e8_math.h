@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* The integer arithmetic that defines every bit; its twin is codegen/eightbit/fixed.py.
+/* The integer arithmetic that defines every bit; its twin is codegen/eightbit/ir/fixed.py.
  *
  * `>>` is floor everywhere. int may have 16 bits: operands become e8_s32 before a product or a shift. */
 #ifndef E8_MATH_H

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eightbit import ops
-from eightbit.fixed import M31_BITS, M31_MAX_K, Int8, Shifts, choose_shifts, rounding_constant
-from eightbit.program import Call, Shape, Tensor
+from eightbit.ir.fixed import M31_BITS, M31_MAX_K, Int8, Shifts, choose_shifts, rounding_constant
+from eightbit.ir.program import Call, Shape, Tensor
 
 Rng = np.random.Generator
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from eightbit import ops
-from eightbit.cfields import c_fields
-from eightbit.cstruct import struct_name
-from eightbit.fixed import Int8
+from eightbit.emission.cstruct import struct_name
+from eightbit.ir.cfields import c_fields
+from eightbit.ir.fixed import Int8
 from eightbit.kernels.kernel import Kernel
 from kernels.cases import Case, Rng
 from kernels.placement import Launch, Placement, View, place

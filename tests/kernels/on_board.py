@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eightbit import ctext, ops
-from eightbit.cstruct import initialiser, struct_name
-from eightbit.fixed import Int8
+from eightbit import ops
+from eightbit.emission import ctext
+from eightbit.emission.cstruct import initialiser, struct_name
+from eightbit.ir.fixed import Int8
 from kernels.driver import Job, kernel_files
 from kernels.placement import Launch, View
 

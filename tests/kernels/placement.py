@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eightbit import ops
+from eightbit.ir.program import Shape, Tensor
 from eightbit.kernels.kernel import Kernel
 from eightbit.ops.opdef import Rows
-from eightbit.program import Shape, Tensor
 from kernels.cases import Case, Rng, between, chance
 
 STATE_WORD = 4

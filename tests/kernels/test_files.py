@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eightbit import kernels, ops
-from eightbit.cstruct import header, header_name
+from eightbit.emission.cstruct import header, header_name
 from kernels.driver import RUNTIME, WARNINGS, all_kernels_text, facts, kernel_files
 
 INCLUDE = RUNTIME / "include"

@@ -20,7 +20,7 @@ import pytest
 from numpy.typing import NDArray
 
 from eightbit import ops
-from eightbit.fixed import Int8
+from eightbit.ir.fixed import Int8
 from eightbit.kernels.kernel import Kernel
 from kernels.cases import Case
 from kernels.driver import RUNTIME, all_kernels_text, facts, kernel_files, params_bytes

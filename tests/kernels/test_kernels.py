@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eightbit.fixed import Int8
+from eightbit.ir.fixed import Int8
 from kernels.cases import Case
 from kernels.driver import PROBLEMS, Job, build, facts, job, kernel_files, run
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import wide
-from eightbit import emulate, firmware, machine, ops, resources, target
+from eightbit import machine, ops, resources, target
+from eightbit.execution import emulate, firmware
 from emulators import emulated, needs_tools
 from kernels import on_board
 from kernels.driver import NARROW, RUNTIME, Job, kernel_files

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from eightbit.fixed import round_half_up
+from eightbit.ir.fixed import round_half_up
 from eightbit.ops.add import OP, Params, terms
 from kernels.cases import Case, Rng, clamp_bounds, make, sized_shape, tensor, zero_point
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from eightbit import ops
-from eightbit.fixed import M31_BITS, M31_MAX_K, choose_shifts, rounded_multiplier, rounding_constant
+from eightbit.ir.fixed import M31_BITS, M31_MAX_K, choose_shifts, rounded_multiplier, rounding_constant
 from eightbit.ops.avgpool import Params, cells
 from kernels.cases import (
     Case,

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from eightbit.fixed import M31_BITS, M31_MAX_K, choose_shifts, rounded_multiplier, rounding_constant
+from eightbit.ir.fixed import M31_BITS, M31_MAX_K, choose_shifts, rounded_multiplier, rounding_constant
 from eightbit.ops.gap import Params
 from kernels.cases import Case, Rng, between, make, order, requantisation, sized_shape, tensor, zero_point
 

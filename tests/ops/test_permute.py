@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from eightbit import ops
+from eightbit.ir.program import Shape
 from eightbit.ops.permute import AXES, Params, digits, walk
-from eightbit.program import Shape
 from kernels.cases import Case, Rng, between, make, tensor
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from eightbit.fixed import Int8
+from eightbit.ir.fixed import Int8
 from eightbit.ops.softmax import OUT_BITS, OUT_BITS_MAX, OUT_ZERO_POINT, Params, exp_bits, exp_table, out_bits
 from kernels.cases import Case, Rng, between, make, sized_shape, tensor
 

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from eightbit import resources, toolchain
+from eightbit import resources
 from eightbit.bench import elf
 from eightbit.bench.elf import RunCode
 from eightbit.errors import BuildError
+from eightbit.execution import toolchain
 from eightbit.target import Target
 
 HOST_COMPILER = "gcc"

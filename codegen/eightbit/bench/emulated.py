@@ -16,17 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from eightbit import emulate, firmware, ops, protocol, simulate, toolchain
+from eightbit import ops, simulate
 from eightbit.bench import counting, elf, footprint, instructions
 from eightbit.bench.counting import Block, Counts
 from eightbit.bench.footprint import Footprint
 from eightbit.bench.instructions import Core, Instruction
-from eightbit.compare import coded_calls, compare, written_order
 from eightbit.errors import BuildError
-from eightbit.fixed import Int8
+from eightbit.execution import emulate, firmware, protocol, toolchain
+from eightbit.execution.compare import coded_calls, compare, written_order
+from eightbit.ir.fixed import Int8
+from eightbit.ir.program import Program
 from eightbit.options import Options
-from eightbit.program import Program
-from eightbit.select import select
+from eightbit.planning.select import select
 from eightbit.target import Target
 
 PAINTED, PAINTED_ON_BOARDS = 16384, 1024  # bytes of stack; those with a memory limit have less

@@ -17,15 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit import emit, firmware, machine, ops, simulate, toolchain
+from eightbit import machine, ops, simulate
 from eightbit.bench import footprint
 from eightbit.bench.footprint import Footprint
-from eightbit.compare import coded_calls
+from eightbit.emission import emit
 from eightbit.errors import BuildError
-from eightbit.fixed import Int8
+from eightbit.execution import firmware, toolchain
+from eightbit.execution.compare import coded_calls
+from eightbit.ir.fixed import Int8
+from eightbit.ir.program import Program
 from eightbit.options import Options
-from eightbit.program import Program
-from eightbit.select import select
+from eightbit.planning.select import select
 from eightbit.target import Target
 
 SECONDS = 1.0  # of one program, unless that would be fewer than LEAST runs or more than MOST

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from eightbit import toolchain
+from eightbit.execution import toolchain
 from eightbit.target import Target
 
 CLASSES = ("load", "store", "multiply", "branch", "other")  # multiply: SIMD too

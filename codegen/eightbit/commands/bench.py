@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
-from eightbit import on_target, toolchain
+from eightbit import on_target
 from eightbit.bench import text
 from eightbit.bench.emulated import BenchResult
 from eightbit.bench.host import HostResult
 from eightbit.console import LOG, alone, command
+from eightbit.execution import toolchain
 
 
 @click.command("bench")

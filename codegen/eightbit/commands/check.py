@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from eightbit import input_shapes
 from eightbit.checkup import Checkup, check_model
 from eightbit.console import LOG, OUT, command, say, table_of
 from eightbit.errors import printable
 from eightbit.estimate import Estimate
+from eightbit.frontend import input_shapes
 
 
 @click.command("check")
@@ -69,8 +69,8 @@ def _show_figures(figures: Estimate) -> None:
     most = "" if figures.macs == figures.macs_most else f"at most {figures.macs_most:,}"
     table.add_row("multiply-accumulates", f"{figures.macs:,}", most)
     table.add_row("RAM, bytes", f"{said['ram_bytes_bound']:,}", "or more: activations; stack apart")
-    constants = f"about {figures.code_bytes:,} of code for size, constants: at most {figures.most.flash:,}"
-    table.add_row("flash, bytes", f"{said['flash_bytes_estimate']:,}", constants)
+    flash = f"with --optimize size: about {figures.code_bytes:,} of code, at most {figures.most.flash:,} of constants"
+    table.add_row("flash, bytes", f"{said['flash_bytes_estimate']:,}", flash)
     OUT.print(table)
     _show_targets(figures)
 

@@ -11,13 +11,16 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from eightbit import budgets, input_ranges, input_shapes, pipeline
-from eightbit.budgets import Budgets
+from eightbit import pipeline
 from eightbit.build import Build
 from eightbit.console import LOG, OUT, command, say
+from eightbit.frontend import input_shapes
 from eightbit.options import IO, OPTIMIZE, PACKAGE, Options
-from eightbit.recipe import Recipe
-from eightbit.summary import summary
+from eightbit.planning import budgets
+from eightbit.planning.budgets import Budgets
+from eightbit.ptq import input_ranges
+from eightbit.ptq.recipe import Recipe
+from eightbit.reporting.summary import summary
 
 
 @click.command("compile")

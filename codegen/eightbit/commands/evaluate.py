@@ -8,10 +8,13 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from eightbit import blame, input_ranges, input_shapes, load, metrics, pipeline, samples
 from eightbit import build as builds
+from eightbit import pipeline
 from eightbit.console import LOG, OUT, command, say, show, table_of
 from eightbit.errors import InputError, printable
+from eightbit.frontend import input_shapes, load, samples
+from eightbit.ptq import input_ranges
+from eightbit.reporting import blame, metrics
 
 
 @click.command("evaluate")

@@ -12,9 +12,10 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from eightbit import board_log, on_target, toolchain
 from eightbit import build as builds
+from eightbit import on_target
 from eightbit.console import LOG, OUT, alone, command, show, table_of
+from eightbit.execution import board_log, toolchain
 
 
 @click.command("verify")

@@ -13,7 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from eightbit.program import Call, Tensor
+from eightbit.ir.program import Call, Tensor
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -10,10 +10,10 @@ from functools import cache
 
 import numpy as np
 
-from eightbit.graph import INTEGERS, Graph, Node
-from eightbit.integers import MOVES
+from eightbit.frontend.graph import INTEGERS, Graph, Node
+from eightbit.frontend.obstacles import Obstacle
+from eightbit.frontend.rewrites.integers import MOVES
 from eightbit.lower.rule import Rule
-from eightbit.obstacles import Obstacle
 
 __all__ = ["Rule", "all_rules", "refusals", "rule"]
 

@@ -7,13 +7,13 @@ import math
 
 import numpy as np
 
-from eightbit import functions
-from eightbit.fixed import S8_MAX, S8_MIN
-from eightbit.graph import Graph, Node
+from eightbit.frontend.graph import Graph, Node
+from eightbit.ir import functions
+from eightbit.ir.fixed import S8_MAX, S8_MIN
+from eightbit.ir.program import Tensor
 from eightbit.lower.builder import Builder
 from eightbit.lower.rule import Rule, always
 from eightbit.ops import clamp, lut
-from eightbit.program import Tensor
 
 ATTRIBUTE_MAX = 2.0**20  # of a function: its results then fit float32
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from eightbit.fixed import S8_MAX, S8_MIN
-from eightbit.graph import Graph, Node
+from eightbit.frontend.graph import Graph, Node
+from eightbit.ir.fixed import S8_MAX, S8_MIN
+from eightbit.ir.program import Tensor
 from eightbit.lower.builder import Builder
 from eightbit.lower.rule import Rule, always
 from eightbit.ops import add
-from eightbit.program import Tensor
 
 
 def lower_add(b: Builder, node: Node) -> None:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.fixed import activation_scale
-from eightbit.graph import Graph, Node
+from eightbit.frontend.graph import Graph, Node
+from eightbit.ir.fixed import activation_scale
+from eightbit.ir.program import Call, Port, Program, Shape, Tensor
 from eightbit.ops import permute, reshape
-from eightbit.program import Call, Port, Program, Shape, Tensor
 
 Index = NDArray[np.int64]
 

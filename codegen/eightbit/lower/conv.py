@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.graph import Graph, Node
+from eightbit.frontend.graph import Graph, Node
 from eightbit.lower.builder import Builder
 from eightbit.lower.geometry import axes, window_fields, window_refusal
 from eightbit.lower.linear import consts, quantised

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.graph import Graph, Node
+from eightbit.frontend.graph import Graph, Node
 from eightbit.lower.builder import Builder, Index
 from eightbit.lower.linear import consts, pointwise, quantised
 from eightbit.lower.rule import Rule

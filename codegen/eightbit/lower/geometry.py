@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX window attributes as numbers per axis. `padding` has made auto_pad explicit before."""
+"""ONNX window attributes as numbers per axis. `rewrites.auto_pad` has made it explicit before."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from eightbit.cfields import LIMITS
-from eightbit.graph import Graph, Node
-from eightbit.windows import Window
+from eightbit.frontend.graph import Graph, Node
+from eightbit.ir.cfields import LIMITS
+from eightbit.ir.windows import Window
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ one reader: what a Relu, a Clip or a saturated Tanh makes equal needs no range.
 
 from __future__ import annotations
 
-from eightbit.graph import Graph
+from eightbit.frontend.graph import Graph
 from eightbit.lower import rule
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit import weights as quantiser
-from eightbit.fixed import S8_MAX, S8_MIN
-from eightbit.graph import Node
+from eightbit.frontend.graph import Node
+from eightbit.ir import weights as quantiser
+from eightbit.ir.fixed import S8_MAX, S8_MIN
+from eightbit.ir.program import Shape, Tensor
 from eightbit.lower.builder import Builder
 from eightbit.ops.linear import WindowParams
-from eightbit.program import Shape, Tensor
 
 Float = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eightbit.graph import Graph, Node
+from eightbit.frontend.graph import Graph, Node
 from eightbit.lower.builder import Builder
 from eightbit.lower.linear import consts, pointwise, quantised
 from eightbit.lower.rule import Rule

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.fixed import (
+from eightbit.frontend.graph import Graph, Node
+from eightbit.ir.fixed import (
     M31_BITS,
     M31_MAX_K,
     S8_MAX,
@@ -18,14 +19,13 @@ from eightbit.fixed import (
     rounded_multiplier,
     rounding_constant,
 )
-from eightbit.graph import Graph, Node
+from eightbit.ir.program import Shape, Tensor
+from eightbit.ir.weights import scale_floor
+from eightbit.ir.windows import tap_counts
 from eightbit.lower.builder import Builder
 from eightbit.lower.geometry import Axis, axes, window_fields, window_refusal
 from eightbit.lower.rule import Rule, always
 from eightbit.ops import avgpool, gap, maxpool
-from eightbit.program import Shape, Tensor
-from eightbit.weights import scale_floor
-from eightbit.windows import tap_counts
 
 
 def lower_maxpool(b: Builder, node: Node) -> None:

@@ -8,14 +8,14 @@ from dataclasses import asdict
 
 import numpy as np
 
-from eightbit.fixed import S8_MAX, S8_MIN
-from eightbit.graph import Graph, Node
+from eightbit.frontend.graph import Graph, Node
+from eightbit.ir.fixed import S8_MAX, S8_MIN
+from eightbit.ir.program import Tensor
+from eightbit.ir.windows import Window
 from eightbit.lower.builder import Builder, Index
 from eightbit.lower.pool import averaged_whole
 from eightbit.lower.rule import Rule
 from eightbit.ops import maxpool
-from eightbit.program import Tensor
-from eightbit.windows import Window
 
 
 def lower_mean(b: Builder, node: Node) -> None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from eightbit.graph import Graph, Node
+from eightbit.frontend.graph import Graph, Node
 from eightbit.lower.builder import Builder
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from eightbit.graph import Graph, Node
+from eightbit.frontend.graph import Graph, Node
 from eightbit.lower.builder import Builder
 from eightbit.lower.rule import Rule, always
 from eightbit.ops.permute import AXES

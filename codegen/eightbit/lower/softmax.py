@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import math
 
-from eightbit.graph import Graph, Node
+from eightbit.frontend.graph import Graph, Node
+from eightbit.ir.program import Tensor
 from eightbit.lower.builder import Builder
 from eightbit.lower.rule import Rule
 from eightbit.ops import softmax
-from eightbit.program import Tensor
 
 FLATTENING = 13  # the first opset in which `axis` is one axis
 

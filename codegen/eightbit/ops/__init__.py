@@ -7,10 +7,10 @@ import importlib
 import pkgutil
 from functools import cache
 
-from eightbit.fixed import S8_MAX, S8_MIN
+from eightbit.ir.fixed import S8_MAX, S8_MIN
+from eightbit.ir.program import Call, Program, hull
+from eightbit.ir.rescale import Rescale
 from eightbit.ops.opdef import OpDef
-from eightbit.program import Call, Program, hull
-from eightbit.rescale import Rescale
 
 
 @cache

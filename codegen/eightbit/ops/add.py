@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eightbit.cfields import S16, S32
-from eightbit.fixed import Int8, SumTerms, sum_terms, weighted_sum
+from eightbit.ir.cfields import S16, S32
+from eightbit.ir.fixed import Int8, SumTerms, sum_terms, weighted_sum
+from eightbit.ir.program import Call, Shape, Tensor
+from eightbit.ir.rescale import Ends, Rescale, cost
+from eightbit.ir.ties import Float
 from eightbit.ops.opdef import Rising
-from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
-from eightbit.rescale import Ends, Rescale, cost
-from eightbit.ties import Float
 
 
 @dataclass(frozen=True)

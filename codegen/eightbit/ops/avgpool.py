@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.cfields import S16, S32
-from eightbit.fixed import Int8, Int64, Shifts, requantise
+from eightbit.ir.cfields import S16, S32
+from eightbit.ir.fixed import Int8, Int64, Shifts, requantise
+from eightbit.ir.program import Call, Shape, Tensor
+from eightbit.ir.ties import Float, of_averages
+from eightbit.ir.windows import Window, findings, reach, tap_counts, taps
 from eightbit.ops.opdef import Rising, Rows, farthest
-from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
-from eightbit.ties import Float, of_averages
-from eightbit.windows import Window, findings, reach, tap_counts, taps
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eightbit.cfields import S16
-from eightbit.fixed import Int8
+from eightbit.ir.cfields import S16
+from eightbit.ir.fixed import Int8
+from eightbit.ir.program import Call, Shape, Tensor
 from eightbit.ops.opdef import Rising
-from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
 
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.fixed import Int8, Int64
+from eightbit.ir.fixed import Int8, Int64
+from eightbit.ir.program import Call, Shape, Tensor
+from eightbit.ir.windows import taps
 from eightbit.ops.linear import Windowed, surplus
 from eightbit.ops.opdef import Interval
-from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
-from eightbit.windows import taps
 
 
 class Conv(Windowed):

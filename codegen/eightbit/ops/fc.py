@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.cfields import S16, S32
-from eightbit.fixed import Int8, Int64
+from eightbit.ir.cfields import S16, S32
+from eightbit.ir.fixed import Int8, Int64
+from eightbit.ir.program import Call, Shape, Tensor
 from eightbit.ops.linear import Linear, surplus
 from eightbit.ops.opdef import Interval, Rows
-from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
 
 

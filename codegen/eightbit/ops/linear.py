@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.cfields import S16, S32
-from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64, Shifts, requantise
+from eightbit.ir.cfields import S16, S32
+from eightbit.ir.fixed import S8_MAX, S8_MIN, Int8, Int64, Shifts, requantise
+from eightbit.ir.program import Call, Shape, Tensor
+from eightbit.ir.ties import Float, of_products
+from eightbit.ir.weights import product_scales
+from eightbit.ir.windows import Window, findings, reach, taps
 from eightbit.ops.opdef import Interval, OpDef, Rows, farthest, float_type_for
-from eightbit.program import Call, Shape, Tensor
-from eightbit.ties import Float, of_products
-from eightbit.weights import product_scales
-from eightbit.windows import Window, findings, reach, taps
 
 
 @dataclass(frozen=True)

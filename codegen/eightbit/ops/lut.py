@@ -15,13 +15,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit import functions
-from eightbit.cfields import S16
-from eightbit.fixed import S8_MAX, S8_MIN, Int8, round_half_up
+from eightbit.ir import functions
+from eightbit.ir.cfields import S16
+from eightbit.ir.fixed import S8_MAX, S8_MIN, Int8, round_half_up
+from eightbit.ir.program import Call, Shape, Tensor
+from eightbit.ir.ties import Float
 from eightbit.ops.opdef import Interval, OpDef
-from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
-from eightbit.ties import Float
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eightbit.cfields import S16
-from eightbit.fixed import S8_MIN, Int8
+from eightbit.ir.cfields import S16
+from eightbit.ir.fixed import S8_MIN, Int8
+from eightbit.ir.program import Call, Shape, Tensor
+from eightbit.ir.windows import Window, findings, reach, taps
 from eightbit.ops.opdef import Rising, Rows
-from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
-from eightbit.windows import Window, findings, reach, taps
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.fixed import S8_MAX, S8_MIN, Int8, Int64, dequantise
-from eightbit.program import Call, Pairs, Shape, Tensor
+from eightbit.ir.fixed import S8_MAX, S8_MIN, Int8, Int64, dequantise
+from eightbit.ir.program import Call, Pairs, Shape, Tensor
+from eightbit.ir.rescale import Ends, Rescale
+from eightbit.ir.ties import Float, from_half
 from eightbit.qdq import QdqGraph
-from eightbit.rescale import Ends, Rescale
-from eightbit.ties import Float, from_half
 
 
 @dataclass(frozen=True)

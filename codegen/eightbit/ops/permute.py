@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.cfields import LIMITS, S16, S16x6, S32x6
-from eightbit.fixed import Int8, Int64
+from eightbit.ir.cfields import LIMITS, S16, S16x6, S32x6
+from eightbit.ir.fixed import Int8, Int64
+from eightbit.ir.program import Call, Shape, Tensor
 from eightbit.ops.opdef import Rising, Rows
-from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
 
 AXES = 6

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eightbit.fixed import Int8
+from eightbit.ir.fixed import Int8
+from eightbit.ir.program import Call, Shape, Tensor
 from eightbit.ops.opdef import Rising, Rows
-from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
 
 

@@ -16,12 +16,12 @@ from decimal import Decimal, localcontext
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.cfields import S16
-from eightbit.fixed import Int8
+from eightbit.ir.cfields import S16
+from eightbit.ir.fixed import Int8
+from eightbit.ir.program import Call, Shape, Tensor
+from eightbit.ir.ties import Float
 from eightbit.ops.opdef import OpDef, Rows
-from eightbit.program import Call, Shape, Tensor
 from eightbit.qdq import QdqGraph
-from eightbit.ties import Float
 
 OUT_ZERO_POINT = -128
 OUT_BITS, OUT_BITS_MAX = 8, 15

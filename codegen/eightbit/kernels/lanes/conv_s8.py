@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from eightbit.ir.program import Call, Tensor
 from eightbit.kernels.kernel import Arrays, Kernel
-from eightbit.program import Call, Tensor
 
 LANES = 16
 

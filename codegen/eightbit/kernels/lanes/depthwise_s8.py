@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from eightbit.ir.program import Call, Tensor
 from eightbit.kernels.kernel import Kernel
-from eightbit.program import Call, Tensor
 
 FEWEST = 8
 

@@ -6,10 +6,10 @@ Not with strides: those are few, in residual networks, beside larger windows who
 
 from __future__ import annotations
 
+from eightbit.ir.program import Call, Tensor
 from eightbit.kernels.kernel import Kernel
 from eightbit.kernels.pairs import conv_s8 as pairs
 from eightbit.kernels.tiles import conv_s8 as tiles
-from eightbit.program import Call, Tensor
 
 
 def accepts(call: Call, inputs: tuple[Tensor, ...]) -> str:

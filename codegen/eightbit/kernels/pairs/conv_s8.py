@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from eightbit.ir.program import Call
 from eightbit.kernels.kernel import Kernel
 from eightbit.kernels.tiles import conv_s8 as tiles
-from eightbit.program import Call
 
 
 def scratch(call: Call) -> int:

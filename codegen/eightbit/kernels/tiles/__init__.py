@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from eightbit.program import Call
+from eightbit.ir.program import Call
 
 OUTPUTS = 4  # of a tile
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from eightbit.ir.program import Call, Tensor
 from eightbit.kernels.kernel import Arrays, Kernel
 from eightbit.kernels.tiles import biases, overflow
-from eightbit.program import Call, Tensor
 
 MOST_TAPS = 25  # pointers on the stack
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from eightbit.ir.program import Call, Tensor
 from eightbit.kernels.kernel import Arrays, Kernel
 from eightbit.kernels.tiles import biases, overflow, tiled
-from eightbit.program import Call, Tensor
 
 
 def stored_biases(call: Call) -> NDArray[np.int64]:

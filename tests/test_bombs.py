@@ -55,6 +55,12 @@ def test_functions_that_multiply_into_more_nodes_than_any_network_has_are_refuse
     assert f"{INLINED_MAX} are the most" in found.why
 
 
+def test_functions_that_nothing_calls_count_too() -> None:
+    proto = doubling(20)
+    proto.graph.node[0].op_type, proto.graph.node[0].domain = "Relu", ""
+    assert checked_within(proto, 5).obstacles[0].what == "the model is too large"
+
+
 def test_functions_inside_of_branches_count_too() -> None:
     proto = doubling(20)
     call, result = proto.graph.node.pop(), helper.make_tensor_value_info("y", 1, [1, 4])

@@ -2,7 +2,8 @@
 """The sweep over random graphs: compile, verify, and SQNR against float and against ONNX Runtime's quantiser.
 
 `python benchmarks/graph_sweep.py --count 500 --seed 1 [--json FILE]`: the seeds SEED .. SEED + COUNT - 1.
-Exit status 1
+Exit status 1 if a graph does not compile, a byte differs, a probability is far off, or an output is a whole bit worse
+than ONNX Runtime's and than what rounding the activations alone gives.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ from reference_quantiser import (
 from random_graphs import random_model, run_float
 
 GOAL = 30.0  # dB on the calibration samples
-ALLOWANCE = 3.0  # dB below ONNX Runtime on fresh samples
+ALLOWANCE = 3.0  # dB below ONNX Runtime on fresh samples: beyond it a graph is listed
+BIT = 6.0  # dB: softmax outputs step by powers of two, which may cost nearly as much; beyond it a graph has failed
 VERIFIED = 8  # samples
 UNQUANTISED = 100.0  # dB: from here on nothing was rounded to 8 bits
 SECONDS = 180  # for one graph
@@ -78,7 +80,7 @@ class Score:
     @property
     def short(self) -> bool:
         """Too far below, and 8-bit activations are not why (ONNX Runtime leaves some of them in float)."""
-        return self.gap < -ALLOWANCE and self.fresh < self.activations_fresh - ALLOWANCE
+        return self.gap < -BIT and self.fresh < self.activations_fresh - BIT
 
 
 @dataclass

@@ -7,7 +7,8 @@ import numpy as np
 import onnx
 import pytest
 
-from models import model, node, one, weights
+import eightbit
+from models import model, node, one, samples, weights
 from obstacles_of import obstacles
 from rewrites import calls
 
@@ -59,3 +60,11 @@ def test_the_mean_over_time_of_rows_of_channels_reads_them_as_they_lie() -> None
 def test_a_reduction_over_nothing_and_over_unknown_axes_is_refused() -> None:
     nothing = one("ReduceMean", [1, 4], opset=18, noop_with_empty_axes=1)
     assert [why for _, why in obstacles(nothing)] == ["it has no axes, so it reduces nothing; leave it out"]
+
+
+@pytest.mark.parametrize("axes", [[[2, 3]], [[2], [3]], [4], [-5, 2]])
+def test_axes_that_are_no_list_of_some_of_the_inputs_are_refused(axes: list[object]) -> None:
+    proto = model([node("ReduceMean", "x axes", "y")], {"x": [1, 2, 3, 4]}, {"y": [1, 2, 1, 1]}, opset=18)
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array(axes, np.int64), "axes"))
+    with pytest.raises(eightbit.InputError):
+        eightbit.compile(proto, samples(2, 3, 4))

@@ -21,8 +21,12 @@ def contradictions(proto: onnx.ModelProto) -> list[Obstacle]:
     why = _too_many(proto)
     if why:
         return [Obstacle("the model", why, "split the network, or export a smaller one", what="the model is too large")]
-    nodes = [*proto.graph.node, *(node for function in proto.functions for node in function.node)]
-    return [found for node in _every(nodes) for found in _of_node(node)]
+    return [found for node in every_node(proto) for found in _of_node(node)]
+
+
+def every_node(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    """Those of branches and functions, too."""
+    return _every([*proto.graph.node, *(node for function in proto.functions for node in function.node)])
 
 
 def _too_many(proto: onnx.ModelProto) -> str:

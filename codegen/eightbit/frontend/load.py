@@ -16,8 +16,9 @@ import onnx_ir as ir
 
 from eightbit.errors import InputError, closest, printable, reason
 from eightbit.frontend import foreign, input_shapes
-from eightbit.frontend.contradictions import contradictions
+from eightbit.frontend.contradictions import contradictions, every_node
 from eightbit.frontend.obstacles import Obstacle, ObstacleError
+from eightbit.frontend.rehearsal import rehearse
 from eightbit.frontend.rewrites.auto_pad import make_explicit
 
 FOREIGN = "export the model with operators of ONNX itself, or cut off the part that holds it"
@@ -53,6 +54,8 @@ def load(
     _refuse_empty(proto, where)
     _refuse(where, _opset(proto) or _quantised(proto) or [*_unknown_operators(proto), *contradictions(proto)])
     notes, obstacles = _sizes(proto, where, shape)
+    operators = {_text(node.op_type) for node in every_node(proto)}
+    rehearse(operators, where, lambda: _checked(proto, where, obstacles))
     proto = _checked(proto, where, obstacles)
     default = Path(where).name.split(".")[0] if isinstance(source, str | Path) else proto.graph.name
     try:

@@ -20,6 +20,7 @@ from onnxscript.optimizer import fold_constants
 from eightbit.errors import InputError, reason
 from eightbit.frontend.graph import Graph, Node
 from eightbit.frontend.load import Loaded
+from eightbit.frontend.rehearsal import rehearse
 from eightbit.frontend.rewrites.affine import make_normalizations
 from eightbit.frontend.rewrites.auto_pad import make_explicit
 from eightbit.frontend.rewrites.crops import fold_crops
@@ -40,6 +41,13 @@ ENDLESS = {"TfIdfVectorizer"}  # its reference loops as often as an attribute sa
 
 def simplify(loaded: Loaded) -> Graph:
     """Fold, rewrite and freeze. Works on a copy; every value of the result has a static shape."""
+    own = [node for function in loaded.model.functions.values() for node in function.all_nodes()]
+    operators = {node.op_type for node in (*loaded.model.graph.all_nodes(), *own)}
+    rehearse(operators, loaded.name, lambda: _simplified(loaded))
+    return _simplified(loaded)
+
+
+def _simplified(loaded: Loaded) -> Graph:
     try:
         model = loaded.model.clone()
         model.ir_version = max(model.ir_version, FIRST_WITH_PLAIN_INITIALIZERS)

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eightbit.frontend.graph import Graph, Node
 from eightbit.ir.fixed import S8_MAX, S8_MIN
@@ -49,15 +51,22 @@ def axes(graph: Graph, node: Node) -> list[int]:
     rank = len(graph.shapes[node.inputs[0]])
     if node.op_type == "GlobalMaxPool":
         return list(range(2, rank))
-    given = graph.consts.get(node.input(1), node.attributes.get("axes", ()))
-    return sorted(int(axis) % rank for axis in given) or list(range(rank))
+    return sorted({int(axis) % rank for axis in stated_axes(graph, node)} if rank else ()) or list(range(rank))
+
+
+def stated_axes(graph: Graph, node: Node) -> NDArray[Any]:
+    """As they stand in the model; none where nothing is stated."""
+    return np.asarray(graph.consts.get(node.input(1), node.attributes.get("axes", ())))
 
 
 def refusal(graph: Graph, node: Node) -> str:
     shape = graph.shapes[node.inputs[0]]
     if node.input(1) and node.inputs[1] not in graph.consts:
         return f"its axes {node.inputs[1]!r} are not constant"
-    if node.attributes.get("noop_with_empty_axes", 0) and not graph.consts.get(node.input(1), np.zeros(0)).size:
+    stated, rank = stated_axes(graph, node), len(shape)
+    if stated.ndim != 1 or any(not -rank <= axis < rank for axis in stated):
+        return f"its axes {stated.tolist()} are not some of the {rank} of its input"
+    if node.attributes.get("noop_with_empty_axes", 0) and not stated.size:
         return "it has no axes, so it reduces nothing; leave it out"
     if not axes(graph, node):
         return f"its input {list(shape)} has no axis to reduce"

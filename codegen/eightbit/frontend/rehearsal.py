@@ -18,7 +18,7 @@ RISKY = {"Slice"}  # operators whose inference ends the process instead of raisi
 
 
 def rehearse(operators: Iterable[str], where: str, work: Callable[[], object]) -> None:
-    """Raises InputError where `work` on a model with these operators kills the process. Most are worth no second run."""
+    """Raises InputError where `work` on a model with these operators kills the process; most are worth no trial."""
     if RISKY.isdisjoint(operators):
         return
     child = os.fork()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ONNX = ("", "ai.onnx")  # the domains of its own operators
 INTEGERS = {"UINT8": (0.0, 255.0), "INT8": (-128.0, 127.0)}  # types that inputs may have, and what they hold
 
 

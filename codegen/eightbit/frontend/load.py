@@ -17,6 +17,7 @@ import onnx_ir as ir
 from eightbit.errors import InputError, closest, printable, reason
 from eightbit.frontend import foreign, input_shapes
 from eightbit.frontend.contradictions import contradictions, every_node
+from eightbit.frontend.graph import ONNX
 from eightbit.frontend.obstacles import Obstacle, ObstacleError
 from eightbit.frontend.rehearsal import rehearse
 from eightbit.frontend.rewrites.auto_pad import make_explicit
@@ -139,7 +140,7 @@ def _refuse_empty(proto: onnx.ModelProto, where: str) -> None:
 
 
 def _opset(proto: onnx.ModelProto) -> list[Obstacle]:
-    found = {item.version for item in proto.opset_import if item.domain in ("", "ai.onnx")}
+    found = {item.version for item in proto.opset_import if item.domain in ONNX}
     newest = onnx.defs.onnx_opset_version()
     if len(found) == 1 and OLDEST_OPSET <= min(found) <= newest:
         return []
@@ -164,11 +165,11 @@ def _quantised(proto: onnx.ModelProto) -> list[Obstacle]:
 
 def _unknown_operators(proto: onnx.ModelProto) -> list[Obstacle]:
     """Nodes whose operator ONNX does not have; what the model defines itself is none of ONNX's."""
-    opset = next(item.version for item in proto.opset_import if item.domain in ("", "ai.onnx"))
+    opset = next(item.version for item in proto.opset_import if item.domain in ONNX)
     found = []
     for node in proto.graph.node:
         operator = _text(node.op_type)
-        if node.domain in ("", "ai.onnx") and not _exists(operator, opset):
+        if node.domain in ONNX and not _exists(operator, opset):
             what = f"there is no operator {operator!r} in opset {opset} of ONNX"
             hint = closest(operator, _operators()) + "does the exporter need a newer opset, or a domain of its own?"
             found.append(Obstacle(_label(node), what, hint, _text(node.name), operator, what))
@@ -250,7 +251,7 @@ def _foreign_operators(proto: onnx.ModelProto) -> list[Obstacle]:
     own = {(function.domain, function.name) for function in proto.functions}
     found = []
     for node in proto.graph.node:
-        if node.domain not in ("", "ai.onnx") and (node.domain, node.op_type) not in own:
+        if node.domain not in ONNX and (node.domain, node.op_type) not in own:
             operator = f"{node.domain}.{node.op_type}"
             found.append(Obstacle(_label(node), f"operator {operator} is not supported", FOREIGN, node.name, operator))
     return found

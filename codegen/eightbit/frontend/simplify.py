@@ -18,16 +18,16 @@ from onnx_ir.passes import common
 from onnxscript.optimizer import fold_constants
 
 from eightbit.errors import InputError, reason
-from eightbit.frontend.graph import Graph, Node
+from eightbit.frontend.graph import ONNX, Graph, Node
 from eightbit.frontend.load import Loaded
 from eightbit.frontend.rehearsal import rehearse
 from eightbit.frontend.rewrites.affine import make_normalizations
 from eightbit.frontend.rewrites.auto_pad import make_explicit
 from eightbit.frontend.rewrites.crops import fold_crops
+from eightbit.frontend.rewrites.edit import static_shape
 from eightbit.frontend.rewrites.factors import fold_factors
-from eightbit.frontend.rewrites.fold import fold_batch_normalization, fold_biases, remove_identities
+from eightbit.frontend.rewrites.fold import fold_batch_normalization, remove_identities
 from eightbit.frontend.rewrites.gates import restore_hard_swish
-from eightbit.frontend.rewrites.insert import ONNX
 from eightbit.frontend.rewrites.integers import make_float
 from eightbit.frontend.rewrites.pads import fold_pads, pad_by_convolution
 from eightbit.frontend.rewrites.spellings import respell
@@ -62,7 +62,6 @@ def _simplified(loaded: Loaded) -> Graph:
         pad_by_convolution(model)
         fold_crops(model)
         fold_factors(model)
-        fold_biases(model)
         make_normalizations(model)
         fold_batch_normalization(model)
         common.RemoveUnusedNodesPass()(model)
@@ -106,17 +105,15 @@ def _spell_constants(model: ir.Model) -> None:
 def _budget(elements: int) -> Callable[[ir.Node], bool | None]:
     """Says False of nodes whose results would exceed the elements that are left, else None: as the library likes.
 
-    It would keep a ConstantOfShape, also where it is as short as those that sizes are made of.
-
     Where the size of a result is not known, but may be any, it will be when the inputs are folded and inferred from.
+    True of a ConstantOfShape that is short, as those that sizes are made of: the library would keep it.
     """
     left = elements
 
     def affordable(node: ir.Node) -> bool | None:
         nonlocal left
-        shapes = [value.shape for value in node.outputs]
-        known = [math.prod(shape.numpy()) for shape in shapes if shape is not None and shape.is_static()]
-        unknown = len(known) < len(shapes) and node.op_type in GROWING
+        known = [math.prod(shape) for value in node.outputs if (shape := static_shape(value)) is not None]
+        unknown = len(known) < len(node.outputs) and node.op_type in GROWING
         if sum(known) > left or unknown or node.op_type in ENDLESS:
             return False
         left -= sum(known)
@@ -151,7 +148,7 @@ def freeze(proto: onnx.ModelProto, name: str) -> Graph:
         consts=consts,
         shapes={key: shape for key, shape in shapes.items() if shape is not None},
         types=types,
-        opset=max((item.version for item in proto.opset_import if item.domain in ("", "ai.onnx")), default=1),
+        opset=max((item.version for item in proto.opset_import if item.domain in ONNX), default=1),
         model=proto.SerializeToString(deterministic=True),
     )
 

@@ -14,8 +14,18 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from eightbit.frontend.rewrites.fold import add_initializer, array_of
-from eightbit.frontend.rewrites.insert import ONNX, node_before, renamed, reshaped, same_shape, static_shape, transposed
+from eightbit.frontend.graph import ONNX
+from eightbit.frontend.rewrites.edit import (
+    add_initializer,
+    array_of,
+    ints_of,
+    node_before,
+    reshaped,
+    same_shape,
+    static_shape,
+    take_over,
+    transposed,
+)
 from eightbit.frontend.rewrites.integers import MOVES
 
 Float = NDArray[np.float64]
@@ -118,7 +128,7 @@ def _only_reader(value: ir.Value) -> ir.Node | None:
 
 def _replace(model: ir.Model, line: Line) -> None:
     """Put a BatchNormalization in place of a line: behind the layer that makes x, or where the line was."""
-    old, found = line.nodes[-1].outputs[0], _channels(line)
+    found = _channels(line)
     lifted = _lifted(found)
     layer, place = lifted.value.producer(), _only_reader(lifted.value)
     if layer is None or place is None or not _is_layer(layer, lifted):
@@ -128,8 +138,8 @@ def _replace(model: ir.Model, line: Line) -> None:
     else:
         new = line.x
         place.replace_input_with(0, _behind_layer(model, place, layer, lifted))
-    renamed(old, new)
-    for node in reversed(line.nodes):
+    take_over(model, new, line.nodes[-1])
+    for node in reversed(line.nodes[:-1]):
         model.graph.remove(node, safe=True)
 
 
@@ -163,9 +173,9 @@ def _stored_as_channels(line: Line) -> int:
     if len(shape) < 2:
         return 0
     if producer is not None and producer.op_type == "Transpose" and "perm" in producer.attributes:
-        return list(producer.attributes["perm"].as_ints()).index(1)
+        return ints_of(producer, "perm", []).index(1)
     if reader is not None and reader.op_type == "Transpose" and "perm" in reader.attributes:
-        return list(reader.attributes["perm"].as_ints())[1]
+        return ints_of(reader, "perm", [])[1]
     return 1
 
 
@@ -188,8 +198,7 @@ def _source_axis(node: ir.Node, found: Channels) -> int | None:
     if before is None or after is None or axis is None:
         return None
     if node.op_type == "Transpose":
-        perm = list(node.attributes["perm"].as_ints()) if "perm" in node.attributes else list(range(len(after)))[::-1]
-        return int(perm[axis])
+        return ints_of(node, "perm", range(len(after))[::-1])[axis]
     lead = math.prod(after[:axis])
     same = [i for i, size in enumerate(before) if size == after[axis] and math.prod(before[:i]) == lead]
     return same[-1] if same else None
@@ -216,7 +225,7 @@ def _behind_layer(model: ir.Model, place: ir.Node, layer: ir.Node, found: Channe
     assert shape is not None
     assert given is not None
     rows = x if len(given) == 2 else reshaped(model, place, x, (-1, given[-1]))
-    value = node_before(place, "Gemm", [rows, layer.inputs[1]], (math.prod(shape[:-1]), shape[-1]))
+    value = node_before(place, "Gemm", [rows, layer.inputs[1]], (math.prod(shape[:-1]), shape[-1]), name=layer.name)
     made = _normalized(model, place, Channels(value, 1, found.factor, found.shift))
     return made if len(shape) == 2 else reshaped(model, place, made, shape)
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import onnx
 
+from eightbit.frontend.graph import ONNX
+
 POOLS = ("AveragePool", "MaxPool")
 WINDOWED = ("Conv", *POOLS)
 
@@ -53,7 +55,7 @@ def make_explicit(proto: onnx.ModelProto) -> None:
     """Rewrite, in place, every Conv and pool whose input shape is known."""
     shapes = _shapes(proto)
     for node in proto.graph.node:
-        if node.op_type not in WINDOWED or node.domain not in ("", "ai.onnx"):
+        if node.op_type not in WINDOWED or node.domain not in ONNX:
             continue
         axes = _axes(proto, node, shapes.get(node.input[0], []))
         if not axes:

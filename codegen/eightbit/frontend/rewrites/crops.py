@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from eightbit.frontend.rewrites.fold import array_of
-from eightbit.frontend.rewrites.insert import ONNX, node_before, renamed, static_shape
+from eightbit.frontend.graph import ONNX
+from eightbit.frontend.rewrites.edit import array_of, ints_of, node_before, static_shape, take_over
 
 Cut = tuple[tuple[int, int, int], ...]  # first element, number of elements and step, by axis
 
@@ -23,15 +23,12 @@ def fold_crops(model: ir.Model) -> None:
         if shape is None or cut is None or x is None or cut[:2] != tuple((0, size, 1) for size in shape[:2]):
             continue
         if _cropped_at_its_layer(node, shape, cut):
-            renamed(node.outputs[0], x)
+            take_over(model, x, node)
         elif _strided(shape, cut):
             steps = [step for _, _, step in cut[2:]]
             attributes = [ir.AttrInt64s("kernel_shape", [1] * len(steps)), ir.AttrInt64s("strides", steps)]
             made = [*shape[:2], *(count for _, count, _ in cut[2:])]
-            renamed(node.outputs[0], node_before(node, "MaxPool", [x], made, attributes))
-        else:
-            continue
-        model.graph.remove(node, safe=True)
+            take_over(model, node_before(node, "MaxPool", [x], made, attributes), node)
 
 
 def _cut(node: ir.Node) -> Cut | None:
@@ -56,7 +53,7 @@ def _cut(node: ir.Node) -> Cut | None:
 def _numbers(node: ir.Node, position: int, key: str) -> list[int] | None:
     """An attribute (opset 9), or an input."""
     if key in node.attributes:
-        return [int(number) for number in node.attributes[key].as_ints()]
+        return ints_of(node, key, [])
     value = node.inputs[position] if position < len(node.inputs) else None
     return None if value is None or value.const_value is None else [int(number) for number in array_of(value)]
 
@@ -70,8 +67,7 @@ def _cropped_at_its_layer(node: ir.Node, shape: tuple[int, ...], cut: Cut) -> bo
     if layer.attributes.get_string("auto_pad", "NOTSET") != "NOTSET" or len(x.uses()) != 1 or x.is_graph_output():
         return False
     count = len(shape) - 2
-    strides = list(layer.attributes["strides"].as_ints()) if "strides" in layer.attributes else [1] * count
-    pads = list(layer.attributes["pads"].as_ints()) if "pads" in layer.attributes else [0] * 2 * count
+    strides, pads = ints_of(layer, "strides", [1] * count), ints_of(layer, "pads", [0] * 2 * count)
     for i, (first, taken, _) in enumerate(cut[2:]):
         pads[i] -= first * strides[i]
         pads[count + i] -= (shape[2 + i] - first - taken) * strides[i]

@@ -10,7 +10,8 @@ import math
 
 import onnx_ir as ir
 
-from eightbit.frontend.rewrites.fold import add_initializer, array_of
+from eightbit.frontend.graph import ONNX
+from eightbit.frontend.rewrites.edit import add_initializer, array_of
 from eightbit.frontend.rewrites.integers import MOVES
 
 
@@ -34,7 +35,7 @@ def fold_factors(model: ir.Model) -> None:
 
 def _factor(node: ir.Node) -> tuple[ir.Value, float] | None:
     """What a node multiplies by one finite number, and that number; None where it does not."""
-    if node.domain not in ("", "ai.onnx") or node.op_type not in ("Mul", "Div"):
+    if node.domain not in ONNX or node.op_type not in ("Mul", "Div"):
         return None
     pairs = [(node.inputs[0], node.inputs[1])]
     pairs += [(node.inputs[1], node.inputs[0])] if node.op_type == "Mul" else []
@@ -54,7 +55,7 @@ def _only_layers(value: ir.Value, layers: list[ir.Node]) -> bool:
     if value.is_graph_output() or not value.uses():
         return False
     for node, position in value.uses():
-        if node.domain not in ("", "ai.onnx") or position != 0:
+        if node.domain not in ONNX or position != 0:
             return False
         if node.op_type in ("Conv", "Gemm", "MatMul"):
             if node.inputs[1] is None or node.inputs[1].const_value is None or node in layers:

@@ -10,7 +10,8 @@ import math
 
 import onnx_ir as ir
 
-from eightbit.frontend.rewrites.fold import array_of
+from eightbit.frontend.graph import ONNX
+from eightbit.frontend.rewrites.edit import array_of
 
 FIRST_OPSET = 14  # that has HardSwish
 NEAR = 1e-6  # of constants that are float32, and 1/6 perhaps a product of two
@@ -77,7 +78,7 @@ def _height(gate: ir.Value, x: ir.Value) -> float | None:
 
 
 def _is(node: ir.Node, *operators: str) -> bool:
-    return node.domain in ("", "ai.onnx") and node.op_type in operators
+    return node.domain in ONNX and node.op_type in operators
 
 
 def _number(value: ir.Value | None) -> float | None:

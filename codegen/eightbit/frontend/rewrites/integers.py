@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from eightbit.frontend.graph import INTEGERS
+from eightbit.frontend.graph import INTEGERS, ONNX
 
 MOVES = ("Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")  # the same in every type
 
@@ -37,7 +37,7 @@ def _follow(value: ir.Value, moved: list[ir.Value], casts: list[ir.Node]) -> boo
     if value.is_graph_output():
         return False
     for node, position in value.uses():
-        if node.domain not in ("", "ai.onnx") or position != 0:
+        if node.domain not in ONNX or position != 0:
             return False
         if node.op_type == "Cast" and node.attributes.get_int("to", 0) == ir.DataType.FLOAT:
             casts.append(node)

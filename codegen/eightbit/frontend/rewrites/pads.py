@@ -13,8 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from eightbit.frontend.rewrites.fold import add_initializer, array_of
-from eightbit.frontend.rewrites.insert import ONNX, node_before, renamed, static_shape
+from eightbit.frontend.graph import ONNX
+from eightbit.frontend.rewrites.edit import (
+    add_initializer,
+    array_of,
+    ints_of,
+    node_before,
+    static_shape,
+    take_over,
+)
 
 Ends = tuple[tuple[int, int], ...]  # cells before and after, by axis
 WEIGHTS_MAX = 1 << 20  # of a convolution that adds channels
@@ -65,8 +72,7 @@ def pad_by_convolution(model: ir.Model) -> None:
         kernel = add_initializer(model, f"{x.name or 'pad'}/weights", weights.reshape(*weights.shape, *[1] * spatial))
         pads = [end[0] for end in ends[2:]] + [end[1] for end in ends[2:]]
         attributes = [ir.AttrInt64s("pads", pads), ir.AttrInt64("group", 1 if before + after else shape[1])]
-        renamed(x, node_before(node, "Conv", [node.inputs[0], kernel], static_shape(x), attributes))
-        model.graph.remove(node, safe=True)
+        take_over(model, node_before(node, "Conv", [node.inputs[0], kernel], static_shape(x), attributes), node)
 
 
 def _ends(node: ir.Node) -> Ends | None:
@@ -77,7 +83,7 @@ def _ends(node: ir.Node) -> Ends | None:
     if shape is None or static_shape(node.outputs[0]) is None or any(v and v.const_value is None for v in inputs[1:4]):
         return None
     zero = array_of(inputs[2]) if inputs[2] else np.array(node.attributes.get_float("value", 0.0))
-    given = array_of(inputs[1]).astype(int) if inputs[1] else np.array(node.attributes["pads"].as_ints())
+    given = array_of(inputs[1]).astype(int) if inputs[1] else np.array(ints_of(node, "pads", []))
     axes = array_of(inputs[3]).astype(int) % len(shape) if inputs[3] else np.arange(len(shape))
     if zero.any() or (given < 0).any() or len(given) != 2 * len(axes):
         return None
@@ -105,8 +111,7 @@ def _follow(value: ir.Value, ends: Ends, readers: list[Reader], moved: list[tupl
 
 
 def _transposed(node: ir.Node, ends: Ends) -> Ends | None:
-    perm = node.attributes["perm"].as_ints() if "perm" in node.attributes else range(len(ends))[::-1]
-    return tuple(ends[axis] for axis in perm)
+    return tuple(ends[axis] for axis in ints_of(node, "perm", range(len(ends))[::-1]))
 
 
 def _unsqueezed(node: ir.Node, ends: Ends) -> Ends | None:
@@ -153,7 +158,7 @@ def _takes(reader: Reader, pad: ir.Node) -> bool:
         return False
     before = pad.inputs[0].producer() if pad.inputs[0] is not None else None
     never_negative = before is not None and before.domain in ONNX and before.op_type in NOT_NEGATIVE
-    kernel = node.attributes["kernel_shape"].as_ints()  # each window must hold a cell that is no padding
+    kernel = ints_of(node, "kernel_shape", [])  # each window must hold a cell that is no padding
     inside = all(size > max(end) for size, end in zip(kernel, reader.ends, strict=True))
     return (
         never_negative and inside and not any(_pads(node, len(kernel))) and not node.attributes.get_int("ceil_mode", 0)
@@ -161,7 +166,7 @@ def _takes(reader: Reader, pad: ir.Node) -> bool:
 
 
 def _pads(node: ir.Node, count: int) -> list[int]:
-    return list(node.attributes["pads"].as_ints()) if "pads" in node.attributes else [0] * 2 * count
+    return ints_of(node, "pads", [0] * 2 * count)
 
 
 def _pad(reader: Reader) -> None:

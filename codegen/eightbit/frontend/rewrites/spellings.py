@@ -11,8 +11,8 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from eightbit.frontend.rewrites.fold import add_initializer, array_of
-from eightbit.frontend.rewrites.insert import ONNX, node_before, same_shape, static_shape
+from eightbit.frontend.graph import ONNX
+from eightbit.frontend.rewrites.edit import add_initializer, array_of, node_before, same_shape, static_shape
 
 CLIP_WITH_INPUTS = 11  # the first opset in which the bounds of a Clip are inputs
 

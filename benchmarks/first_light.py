@@ -99,6 +99,7 @@ def accuracy(network: real.Network) -> list[dict[str, Any]]:
         x = {network.input: real.samples(network, "calib", rows_of)[network.input]}
         build = eightbit.compile(model, x)
         result = eightbit.evaluate(build, model, real.samples(network, "eval"))
+        result.pop("notes")
         rows.append({"network": network.name, "calibration": choice, **result})
     return rows
 

@@ -39,6 +39,7 @@ from reference_quantiser import (
     sqnr,
 )
 
+import eightbit
 from random_graphs import random_model, run_float
 
 GOAL = 30.0  # dB on the calibration samples
@@ -181,8 +182,6 @@ def reference_side(outcome: Outcome, judge: onnx.ModelProto, calibration: Sample
 def eightbit_side(
     outcome: Outcome, model: onnx.ModelProto, judge: onnx.ModelProto, calibration: Samples, fresh: Samples
 ) -> None:
-    import eightbit  # noqa: PLC0415  --reference-only does without
-
     stage = "compile"
     try:
         build = eightbit.compile(model, calibration)

@@ -71,6 +71,8 @@ def quality(network: real.Network) -> list[Row]:
         judge = reconstruction if network.name == "ad" else eightbit.evaluate
         ours = judge(eightbit.compile(model, x), model, given)
         plain = judge(eightbit.compile(model, x, **dict.fromkeys(STEPS, False)), model, given)
+        for result in (ours, plain):
+            result.pop("notes", None)
         without = {f"plain {key}": figure for key, figure in plain.items() if not key.endswith(("samples", "float"))}
         theirs = others(network, x, given)
         found = {"network": network.name, "calibration": choice, "count": len(x[network.input])}

@@ -109,6 +109,10 @@ def damage(rng: Rng, path: Path) -> None:
         path.write_bytes(of_bytes(rng, content, [content]))
 
 
+def compiling(home: Path) -> list[str | Path]:
+    return ["compile", home / "m.onnx", "--calibration"]
+
+
 READERS: Mapping[str, Callable[[Path, Path], list[str | Path]]] = {
     "audit": lambda home, out: ["audit", out],
     "diff": lambda home, out: ["diff", out, home / "out"],
@@ -116,10 +120,9 @@ READERS: Mapping[str, Callable[[Path, Path], list[str | Path]]] = {
     "compile a program": lambda home, out: ["compile", out / "program.txt", "-o", out.parent / "new"],
     "evaluate": lambda home, out: ["evaluate", home / "m.onnx", "--build", out, "--samples", home / "s.npz"],
     "evaluate by layers": lambda home, out: [*READERS["evaluate"](home, out), "--layers"],
-    "calibration": lambda home, out: [*COMPILE(home), out / "calibration.json", "-o", out.parent / "new"],
-    "compile over it": lambda home, out: [*COMPILE(home), home / "s.npz", "-o", out],
+    "calibration": lambda home, out: [*compiling(home), out / "calibration.json", "-o", out.parent / "new"],
+    "compile over it": lambda home, out: [*compiling(home), home / "s.npz", "-o", out],
 }
-COMPILE: Callable[[Path], list[str | Path]] = lambda home: ["compile", home / "m.onnx", "--calibration"]  # noqa: E731
 FILES = ("manifest.json", "program.txt", "program.npz", "calibration.json", "plan.txt", "report.json")
 
 

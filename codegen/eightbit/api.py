@@ -75,11 +75,10 @@ def evaluate(
 ) -> dict[str, Any]:
     """Float accuracy, fixed-point accuracy, agreement and SQNR of a build on samples (with `labels`).
 
-    `shape`: the one it was compiled with, if any. `layers`: also what every layer loses, and what to do about the
-    worst. Needs a build that was made with samples.
+    `notes` are what is doubtful of the samples. `shape`: the one it was compiled with, if any. `layers`: also what
+    every layer loses, and what to do about the worst. Needs a build that was made with samples.
     """
     graph = pipeline.float_graph(load.load(model, shape=shape))
     given = of_graph(graph, samples)
-    input_ranges.check_saturation(build.program, given, origin(samples))
-    found = metrics.evaluate(graph, build.program, given)
+    found = metrics.measure(graph, build.program, given, origin(samples))
     return found | blame.document(blame.blame(graph, build.calibration, build.program, given)) if layers else found

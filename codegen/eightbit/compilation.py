@@ -25,7 +25,7 @@ from eightbit.version import NUMERICS
 class Compilation:
     """Everything right of `quantize`, and the calibration it came from (None when built from program.txt).
 
-    `tested`: the figures of `metrics.judge` on test samples, where some were given.
+    `tested`: the figures of `metrics.measure` on test samples, where some were given.
     """
 
     program: Program

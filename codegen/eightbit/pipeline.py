@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import onnx
 
@@ -80,12 +79,15 @@ def compile_model(
     tests = None if test is None else samples.of_graph(simple, test)  # read first: what is wrong with them is said soon
     program, found, said = front_end(simple, calibration, dump, recipe, input_range)
     build = back_end(program, found, (*loaded.notes, *said), options, dump, limits)
-    return build if tests is None else replace(build, tested=_tested(simple, program, tests, samples.origin(test)))
+    return build if tests is None else _tested(build, simple, tests, samples.origin(test))
 
 
-def _tested(simple: graph.Graph, program: Program, tests: samples.Samples, where: str) -> dict[str, Any]:
-    input_ranges.check_saturation(program, tests, where)
-    return metrics.short(metrics.judge(simple, program, tests))
+def _tested(build: Build, simple: graph.Graph, tests: samples.Samples, where: str) -> Build:
+    """The build with figures of test samples, and notes on what is doubtful of them."""
+    metric = metrics.fitting(build.program, tests)
+    found = metrics.measure(simple, build.program, tests, where, metric)
+    doubts = found.pop("notes")
+    return replace(build, tested=metrics.short(found), notes=(*build.notes, *doubts))
 
 
 def _learnt(program: Path) -> Calibration | None:

@@ -184,3 +184,11 @@ def test_a_program_has_no_float_network_to_be_tested_against(folder: Path, tmp_p
     error = refused(*arguments)
     assert "--test" in error["what"]
     assert "eightbit evaluate" in error["hint"]
+
+
+def test_what_is_doubtful_of_test_samples_is_a_note(folder: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "small.npz", x=samples(4, count=30) / 100)
+    arguments = ["compile", folder / "dense.onnx", "--calibration", folder / "samples.npz", "-o", tmp_path / "out"]
+    found = answer(*arguments, "--test", tmp_path / "small.npz")
+    assert any("less than a sixteenth of its range" in note for note in found["notes"])
+    assert "notes" not in found["on_test_samples"]

@@ -13,7 +13,6 @@ from eightbit import pipeline
 from eightbit.console import LOG, OUT, command, say, show, table_of
 from eightbit.errors import InputError, printable
 from eightbit.frontend import input_shapes, load, samples
-from eightbit.ptq import input_ranges
 from eightbit.reporting import blame, metrics
 
 
@@ -78,15 +77,12 @@ def evaluate_command(
             build = pipeline.compile_model(model, calibration, shape=shapes)
             program, found = build.program, build.calibration
         given = samples.of_graph(graph, sample_file)
-        metrics.check_same_model(graph, program)
-        input_ranges.check_saturation(program, given, samples.origin(sample_file))
-        result = metrics.METRICS[metric](graph, program, given)
-        result["notes"] = [*metrics.doubts(result, program), *input_ranges.doubts(program, given)]
+        result = metrics.measure(graph, program, given, samples.origin(sample_file), metric)
         judged = blame.blame(graph, found, program, given) if layers else []
     notes = [] if as_json else result.pop("notes")
     show(result | (blame.document(judged) if layers and as_json else {}), as_json, f"{model} on {sample_file}")
     for note in notes:
-        OUT.print(f"note: {note}", markup=False, soft_wrap=True)
+        say(f"note: {note}")
     if layers and not as_json:
         _show_layers(judged)
     return 0

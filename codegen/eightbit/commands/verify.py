@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from eightbit import build as builds
 from eightbit import on_target
-from eightbit.console import LOG, OUT, alone, command, show, table_of
+from eightbit.console import LOG, OUT, alone, command, say, show, table_of
 from eightbit.execution import board_log, toolchain
 
 
@@ -91,7 +91,7 @@ def _verify_all(folder: Path, sample_file: Path | None, layers: bool, flags: Seq
             counts = f"{row.differing_bytes:,} of {row.compared_bytes:,}" if row.compared_bytes else ""
             table.add_row(row.target, row.machine, row.status, counts, escape(row.why))
         OUT.print(table)
-        OUT.print("\n".join(_sum_up(rows)), markup=False, soft_wrap=True)
+        say("\n".join(_sum_up(rows)))
     if not all(row.ok for row in rows):
         return 1
     return 0 if any(row.status == "same" for row in rows) else 2

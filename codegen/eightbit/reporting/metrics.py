@@ -22,6 +22,7 @@ from eightbit.frontend.graph import Graph
 from eightbit.frontend.samples import Samples
 from eightbit.ir.fixed import Int8, dequantise
 from eightbit.ir.program import Call, Program, stored
+from eightbit.ptq import input_ranges
 from eightbit.ptq.fidelity import ratio
 
 Results = tuple[NDArray[Any], NDArray[Any]]  # the first output and the logits, [n, size] each
@@ -111,10 +112,20 @@ METRICS: dict[str, Callable[[Graph, Program, Samples], dict[str, Any]]] = {
 }
 
 
-def judge(graph: Graph, program: Program, samples: Samples) -> dict[str, Any]:
-    """By the metric that fits: an autoencoder's without labels is its reconstruction."""
-    fits = reconstruction if reconstructs(program) and samples.labels is None else evaluate
-    return fits(graph, program, samples)
+def measure(graph: Graph, program: Program, samples: Samples, where: str, metric: str = "accuracy") -> dict[str, Any]:
+    """The figures of a metric, and as `notes` what is doubtful of the samples. `where` they are, for messages.
+
+    Refuses another model's program, and samples of another scale.
+    """
+    check_same_model(graph, program)
+    input_ranges.check_saturation(program, samples, where)
+    result = METRICS[metric](graph, program, samples)
+    return result | {"notes": [*doubts(result, program), *input_ranges.doubts(program, samples)]}
+
+
+def fitting(program: Program, samples: Samples) -> str:
+    """The metric that fits: an autoencoder's without labels is its reconstruction."""
+    return "reconstruction" if reconstructs(program) and samples.labels is None else "accuracy"
 
 
 def short(figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from click.testing import CliRunner
 from onnx import TensorProto
 
 import eightbit
+from camera_networks import cast, input_of, network, pixels
 from eightbit.cli import main
 from eightbit.frontend import samples
 from eightbit.ir.fixed import quantise
 from eightbit.ptq import input_ranges
-from models import model, node, weights
+from models import model, node
 
 STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror")
 UNIT = float(np.float32(1 / 255))
@@ -43,31 +44,6 @@ int main(void)
     return wrong != 0;
 }}
 """
-
-
-def network(dtype: int = TensorProto.FLOAT, before: tuple[onnx.NodeProto, ...] = ()) -> onnx.ModelProto:
-    """x [1, 6, 5, 3] as a camera gives it -> `before` -> Transpose -> Conv -> Relu -> y."""
-    last = before[-1].output[0] if before else "x"
-    nodes = [*before, node("Transpose", last, "t", perm=[0, 3, 1, 2]), node("Conv", "t w", "a"), node("Relu", "a", "y")]
-    proto = model(nodes, {"x": [1, 6, 5, 3]}, {"y": [1, 4, 4, 3]}, {"w": weights(4, 3, 3, 3)}, dtype=dtype)
-    proto.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT
-    return proto
-
-
-def cast(x: str, y: str) -> onnx.NodeProto:
-    return node("Cast", x, y, to=TensorProto.FLOAT)
-
-
-def pixels(low: float = 0, high: float = 255, count: int = 8) -> np.ndarray:
-    """Images that reach both ends."""
-    x = np.random.default_rng(1).uniform(low, high, (count, 6, 5, 3))
-    x.flat[:2] = low, high
-    return x
-
-
-def input_of(build: eightbit.Build) -> tuple[float, int]:
-    tensor = build.program.tensors["input"]
-    return tensor.scale, tensor.zero_point
 
 
 @pytest.mark.parametrize(
@@ -121,74 +97,6 @@ def test_the_c_helpers_turn_every_byte_into_its_value_in_place(tmp_path: Path, c
     readme = (out / "README.md").read_text()
     assert "cam_input_pixels(cam_input(&net), CAM_INPUT_SIZE);" in readme
     assert ("stands for p;" if high == 255 else "stands for p / 255;") in readme
-
-
-@pytest.mark.parametrize(("kind", "dtype"), [("uint8", TensorProto.UINT8), ("int8", TensorProto.INT8)])
-def test_an_input_of_integers_takes_them_as_they_are(kind: str, dtype: int) -> None:
-    proto = network(dtype, (cast("x", "f"),))
-    low, high = (0, 40) if kind == "uint8" else (-30, 20)
-    x = pixels(low, high).astype(kind)
-    build = eightbit.compile(proto, x)
-    assert input_of(build) == ((1.0, -128) if kind == "uint8" else (1.0, 0))
-    assert build.calibration is not None
-    assert build.calibration.ranges["x"] == ((0.0, 255.0) if kind == "uint8" else (-128.0, 127.0))
-    assert [call.op for call in build.program.calls] == ["conv", "permute"]
-    assert eightbit.evaluate(build, proto, x)["sqnr_db"] > 35
-    assert build.verify(x).ok
-
-
-def test_an_input_of_integers_and_the_same_network_in_float_give_the_same_c() -> None:
-    x = pixels(0, 255).astype(np.uint8)
-    moved = (node("Identity", "x", "i"), cast("i", "f"))
-    plain, direct, indirect = (
-        eightbit.compile(proto, x).emission.files
-        for proto in (network(), network(TensorProto.UINT8, (cast("x", "f"),)), network(TensorProto.UINT8, moved))
-    )
-    assert direct == plain
-    assert {name for name in plain if indirect[name] != plain[name]} <= {"graph.c"}  # comments name nodes
-
-
-def test_elements_may_be_moved_before_the_cast_and_several_casts_may_read_them() -> None:
-    nodes = [
-        node("Transpose", "x", "t", perm=[0, 3, 1, 2]),
-        cast("t", "f"),
-        cast("t", "g"),
-        node("Conv", "f w", "a"),
-        node("Conv", "g v", "b"),
-        node("Add", "a b", "y"),
-    ]
-    consts = {"w": weights(4, 3, 3, 3), "v": weights(4, 3, 3, 3, seed=5)}
-    proto = model(nodes, {"x": [1, 6, 5, 3]}, {"y": None}, consts, dtype=TensorProto.UINT8)
-    del proto.graph.output[0]
-    proto.graph.output.append(onnx.helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, 4, 3]))
-    x = pixels().astype(np.uint8)
-    build = eightbit.compile(proto, x)
-    assert input_of(build) == (1.0, -128)
-    assert build.verify(x).ok
-
-
-@pytest.mark.parametrize("op", ["Relu", "Add", "MaxPool"])
-def test_calculations_with_integers_are_refused(op: str) -> None:
-    first = {
-        "Relu": node("Relu", "x", "i"),
-        "Add": node("Add", "x x", "i"),
-        "MaxPool": node("MaxPool", "x", "i", kernel_shape=[1, 1]),
-    }[op]
-    dtype = TensorProto.INT8 if op == "Relu" else TensorProto.UINT8
-    with pytest.raises(eightbit.InputError, match="the model has 2 obstacles") as refused:
-        eightbit.compile(network(dtype, (first, cast("i", "f"))), pixels().astype(np.uint8) // 2)
-    assert "only a Cast to float, and what moves elements before it, may read it" in refused.value.why
-
-
-@pytest.mark.parametrize(
-    ("value", "why"), [(0.5, "0.5 occurs"), (-1, "-1.0 occurs"), (256, "256.0 occurs"), (1e9, "1000000000.0 occurs")]
-)
-def test_samples_that_an_input_of_integers_cannot_hold_are_refused(value: float, why: str) -> None:
-    x = np.round(pixels())
-    x[3, 2, 1, 0] = value
-    with pytest.raises(eightbit.InputError, match="samples of input 'x' are not uint8") as refused:
-        eightbit.compile(network(TensorProto.UINT8, (cast("x", "f"),)), x)
-    assert why in refused.value.why
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int8", "float32", "float64"])
